@@ -1,0 +1,298 @@
+package smilesig
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/smilesig/internal/jsonobject"
+)
+
+// signedSuffix ends every signed message, after the timestamp and the partner ID.
+const signedSuffix = "sid_request"
+
+// signatureLen is the length of every signature: padded standard base64 of an
+// HMAC-SHA256.
+const signatureLen = (sha256.Size + 2) / 3 * 4
+
+var errNoCredential = errors.New("smilesig: the Signer has no credential: it is nil or was not made by NewSigner")
+
+// A Credential is a partner ID and one of its API keys, both kept as they are:
+// 085 and 85 are two partners, and a key is never decoded.
+//
+// Printing, logging and JSON show REDACTED for the key. An unexported field of
+// your own that holds a Credential is the exception: fmt does not ask it.
+type Credential struct{ PartnerID, APIKey string }
+
+const redacted = "REDACTED"
+
+// Format prints the partner ID, and REDACTED for the key, with every verb.
+func (c Credential) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{PartnerID:%s APIKey:%s}", c.PartnerID, redacted)
+}
+
+// LogValue is for log/slog; it shows REDACTED for the key.
+func (c Credential) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("PartnerID", c.PartnerID), slog.String("APIKey", redacted))
+}
+
+// MarshalJSON shows REDACTED for the key, so it is not for storing credentials.
+func (c Credential) MarshalJSON() ([]byte, error) {
+	type plain Credential
+	return json.Marshal(plain{PartnerID: c.PartnerID, APIKey: redacted})
+}
+
+func (c Credential) check(name string) error {
+	return errors.Join(
+		checkPart(name, "partner ID", c.PartnerID),
+		checkPart(name, "API key", c.APIKey),
+	)
+}
+
+func checkPart(name, part, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("smilesig: %s credential: the %s is empty", name, part)
+	case strings.TrimSpace(value) != value:
+		return fmt.Errorf("smilesig: %s credential: white space around the %s", name, part)
+	}
+	return nil
+}
+
+// A Signature is a pair as Smile ID wants it: a timestamp and the signature
+// over it and the partner ID.
+type Signature struct {
+	Timestamp string `json:"timestamp"`
+	Signature string `json:"signature"`
+}
+
+// A Signer signs with one credential and confirms with any of several. It is
+// safe for concurrent use. The zero value confirms nothing and cannot sign; use
+// [NewSigner].
+type Signer struct {
+	keys atomic.Pointer[[]*key] // the current one first; the slice never changes
+}
+
+// NewSigner returns a Signer that signs with current and confirms what current
+// or one of accepted has signed: other environments, other partner IDs, the old
+// key during a rotation. It refuses an empty partner ID or API key, or white
+// space around one, and names every fault at once.
+func NewSigner(current Credential, accepted ...Credential) (*Signer, error) {
+	s := new(Signer)
+	if err := s.Rotate(current, accepted...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Rotate exchanges all credentials at once, for calls that start afterwards. It
+// refuses what [NewSigner] refuses, and then nothing changes.
+func (s *Signer) Rotate(current Credential, accepted ...Credential) error {
+	keys := []*key{newKey(current)}
+	err := current.check("current")
+	for i, c := range accepted {
+		keys = append(keys, newKey(c))
+		err = errors.Join(err, c.check(fmt.Sprintf("accepted[%d]", i)))
+	}
+	if err == nil {
+		s.keys.Store(&keys)
+	}
+	return err
+}
+
+// PartnerID returns the partner ID of the current credential; "" if there is none.
+func (s *Signer) PartnerID() string {
+	if keys := s.load(); keys != nil {
+		return keys[0].partnerID
+	}
+	return ""
+}
+
+// Sign returns the current credential's pair for t, to the millisecond. It
+// panics on a nil or zero Signer, because an empty signature must not travel.
+func (s *Signer) Sign(t time.Time) Signature {
+	keys := s.load()
+	if keys == nil {
+		panic(errNoCredential)
+	}
+	return keys[0].pair(formatTimestamp(t))
+}
+
+// SignTimestamp returns the current credential's pair for a timestamp text that
+// is signed and sent as it stands. It refuses a text that [ParseTimestamp]
+// refuses, and a nil or zero Signer.
+func (s *Signer) SignTimestamp(timestamp string) (Signature, error) {
+	keys := s.load()
+	if keys == nil {
+		return Signature{}, errNoCredential
+	}
+	if _, err := ParseTimestamp(timestamp); err != nil {
+		return Signature{}, err
+	}
+	return keys[0].pair(timestamp), nil
+}
+
+// Confirm reports whether signature is what one of the credentials makes of
+// timestamp, comparing the received characters in constant time. It does not
+// look at the clock: see [Verifier] for that. An empty timestamp, and any
+// signature that is not exactly the 44 characters of our own, is false. It never
+// panics and does not allocate.
+func (s *Signer) Confirm(timestamp, signature string) bool {
+	_, ok := s.confirm(timestamp, signature)
+	return ok
+}
+
+// A confirmation is a pair that a credential confirmed.
+type confirmation struct {
+	partnerID string
+	signature [signatureLen]byte // our own, not the received one
+}
+
+func (s *Signer) confirm(timestamp, signature string) (c confirmation, ok bool) {
+	if timestamp == "" || len(signature) != signatureLen {
+		return confirmation{}, false
+	}
+	var received [signatureLen]byte
+	copy(received[:], signature)
+	for _, k := range s.load() {
+		own := k.sign(timestamp)
+		if subtle.ConstantTimeCompare(own[:], received[:]) == 1 {
+			c, ok = confirmation{k.partnerID, own}, true
+		}
+	}
+	return c, ok
+}
+
+// Inject returns a copy of body, a JSON object, with the current credential's
+// pair for t as its first members. Top-level signature and timestamp members
+// that body has already are left out; every other byte stays as it is, in order.
+//
+// It returns [ErrMalformed], saying what is wrong and at what offset, unless
+// body is one JSON object in valid UTF-8, without a byte-order mark and nested
+// no deeper than 10,000; [ErrPartner] if a top-level partner_id or
+// smile_client_id is not, as a string, the current credential's partner ID; and
+// an error for a nil or zero Signer.
+func (s *Signer) Inject(body []byte, t time.Time) ([]byte, error) {
+	keys := s.load()
+	if keys == nil {
+		return nil, errNoCredential
+	}
+	return keys[0].inject(body, formatTimestamp(t))
+}
+
+// load returns the keys, the current one first; nil for a nil or zero Signer.
+func (s *Signer) load() []*key {
+	if s == nil {
+		return nil
+	}
+	if keys := s.keys.Load(); keys != nil {
+		return *keys
+	}
+	return nil
+}
+
+func formatTimestamp(t time.Time) string { return t.UTC().Format(TimestampLayout) }
+
+// A key signs for one credential. The API key itself is only in the closure
+// that makes its MACs, where nothing that prints a Signer can reach it.
+type key struct {
+	partnerID string
+	suffix    []byte    // what follows the timestamp in the signed message
+	macs      sync.Pool // of *mac
+}
+
+// A mac is the working memory of one signature.
+type mac struct {
+	hash  hash.Hash
+	chunk [64]byte // longer than any timestamp that ParseTimestamp reads
+	sum   [sha256.Size]byte
+}
+
+func newKey(c Credential) *key {
+	apiKey := []byte(c.APIKey)
+	return &key{
+		partnerID: c.PartnerID,
+		suffix:    []byte(c.PartnerID + signedSuffix),
+		macs:      sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, apiKey)} }},
+	}
+}
+
+func (k *key) pair(timestamp string) Signature {
+	signature := k.sign(timestamp)
+	return Signature{Timestamp: timestamp, Signature: string(signature[:])}
+}
+
+func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	m.hash.Reset()
+	for timestamp != "" {
+		n := copy(m.chunk[:], timestamp)
+		m.hash.Write(m.chunk[:n])
+		timestamp = timestamp[n:]
+	}
+	m.hash.Write(k.suffix)
+	base64.StdEncoding.Encode(signature[:], m.hash.Sum(m.sum[:0]))
+	return signature
+}
+
+// inject writes the pair behind the opening brace and then the body, member by
+// member. Each member but the first brings the comma before it along, so that
+// members can be left out one by one.
+func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
+	const pairFormat = `"` + memberSignature + `":"%s","` + memberTimestamp + `":"%s"`
+	signature := k.sign(timestamp)
+	signed := make([]byte, 0, len(body)+len(pairFormat)+len(signature)+len(timestamp))
+
+	copied := bytes.IndexByte(body, '{') + 1 // how much of body is in signed
+	signed = append(signed, body[:copied]...)
+	signed = fmt.Appendf(signed, pairFormat, signature[:], timestamp)
+
+	var partnerErr error
+	err := jsonobject.Scan(body, func(m jsonobject.Member) {
+		switch {
+		case m.Is(memberSignature), m.Is(memberTimestamp):
+			if m.Comma >= 0 {
+				signed = append(signed, body[copied:m.Comma]...)
+				copied = m.Comma + 1
+			}
+			signed = append(signed, body[copied:m.Start]...)
+			copied = m.End
+			return
+		case m.Is(memberPartnerID), m.Is(memberClientID):
+			if id, isString := m.Text(); !isString || id != k.partnerID {
+				partnerErr = fmt.Errorf("%w: the body says %s, the credential %s", ErrPartner, shorten(m.Value), k.partnerID)
+			}
+		}
+		if m.Comma < 0 {
+			signed = append(signed, ',')
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if partnerErr != nil {
+		return nil, partnerErr
+	}
+	return append(signed, body[copied:]...), nil
+}
+
+// shorten is for quoting a partner ID, or what stands in its place, in an error.
+func shorten(value []byte) string {
+	const limit = 40
+	if runes := []rune(string(value)); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return string(value)
+}

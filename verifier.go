@@ -1,0 +1,291 @@
+package smilesig
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"example.com/smilesig/internal/jsonobject"
+)
+
+// The limits of a [Verifier] whose fields are 0.
+const (
+	DefaultMaxAge   = 15 * time.Minute
+	DefaultMaxSkew  = time.Minute
+	DefaultMaxBytes = 4 << 20
+)
+
+// What a callback is refused for. Errors wrap one of these; [StatusCode] gives
+// the HTTP status of each.
+var (
+	ErrMalformed = errors.New("smilesig: malformed")               // not what Smile ID sends, or cut short
+	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
+	ErrSignature = errors.New("smilesig: signature mismatch")      // no credential makes this signature
+	ErrStale     = errors.New("smilesig: stale")                   // older than MaxAge
+	ErrFuture    = errors.New("smilesig: timestamp in the future") // ahead by more than MaxSkew
+	ErrReplayed  = errors.New("smilesig: replayed")                // the pair is bound to another body
+	ErrTooLarge  = errors.New("smilesig: body too large")          // longer than MaxBytes
+	ErrEncoded   = errors.New("smilesig: encoded body")            // has a Content-Encoding
+	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not tell
+)
+
+// An AgeError refuses a pair for its age. It unwraps to [ErrStale] or [ErrFuture].
+type AgeError struct {
+	Age   time.Duration // of the timestamp; negative is the future
+	Limit time.Duration // the MaxAge or MaxSkew that it is beyond
+}
+
+func (e *AgeError) Error() string {
+	if e.Age < 0 {
+		return fmt.Sprintf("%v: %v ahead, limit %v", ErrFuture, -e.Age, e.Limit)
+	}
+	return fmt.Sprintf("%v: %v old, limit %v", ErrStale, e.Age, e.Limit)
+}
+
+// Unwrap returns [ErrFuture] if Age is negative, else [ErrStale].
+func (e *AgeError) Unwrap() error {
+	if e.Age < 0 {
+		return ErrFuture
+	}
+	return ErrStale
+}
+
+// StatusCode returns the HTTP status that tells a sender of err: 413, 415, 400,
+// 401, or 503 for a callback that may be genuine and should come again; 500 for
+// an error that is not a refusal, such as a faulty configuration; 200 for nil.
+func StatusCode(err error) int {
+	is := func(target error) bool { return errors.Is(err, target) }
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case is(ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case is(ErrEncoded):
+		return http.StatusUnsupportedMediaType
+	case is(ErrReplayed), is(ErrGuard):
+		return http.StatusServiceUnavailable
+	case is(ErrMissing), is(ErrSignature), is(ErrStale), is(ErrFuture):
+		return http.StatusUnauthorized
+	case is(ErrMalformed):
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+// A Verifier decides whether a callback carries a pair that is ours and fresh.
+// Set its fields before use; it is then safe for concurrent use. The zero value
+// rejects everything.
+//
+// A pair does not cover the body, so a verified callback proves that its sender
+// has, or has seen, a recent pair for the partner, and no more: see the package
+// documentation.
+type Verifier struct {
+	// Signer has the credentials that callbacks may be signed with. Required.
+	Signer *Signer
+
+	// MaxAge is the oldest accepted timestamp; 0 is DefaultMaxAge. Negative
+	// rejects everything.
+	MaxAge time.Duration
+
+	// MaxSkew is how far ahead of our clock a timestamp may be; 0 is
+	// DefaultMaxSkew. Negative rejects everything.
+	MaxSkew time.Duration
+
+	// MaxBytes limits the body; 0 is DefaultMaxBytes. Negative rejects everything.
+	MaxBytes int64
+
+	// OnReject sees every callback that Handler rejects and returns the status
+	// to answer with; 0, or what is no final HTTP status, is StatusCode(err).
+	// Returning 2xx tells the sender not to come again.
+	//
+	// Its request has the body as far as it was read, until OnReject returns:
+	// nothing for a forged pair in headers or a declared length over MaxBytes,
+	// MaxBytes of a body that turned out longer. So a refused callback that may
+	// be genuine can be kept for a person to look at.
+	//
+	// It is called concurrently. nil logs a warning through log/slog.
+	OnReject func(r *http.Request, err error) (status int)
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// A Callback says what confirmed a callback.
+type Callback struct {
+	PartnerID string    // of the credential that confirmed the pair
+	Timestamp string    // as received
+	Time      time.Time // Timestamp parsed, in UTC
+	Placement Placement // InBody or InHeader
+}
+
+// Verify decides about a callback that arrived without net/http: from a queue,
+// in a cloud function. The names in header may be in any letter case. Pass the
+// body as it was received, to the byte; Verify keeps neither.
+//
+// If the header has either part of a pair, the pair is in the header and the
+// body is not looked at; else it is in the body. In this order, Verify returns an
+// error of its own for a faulty configuration, [ErrEncoded], [ErrTooLarge],
+// [ErrMalformed], [ErrMissing], [ErrSignature], and an [*AgeError]; a
+// confirmed timestamp that [ParseTimestamp] refuses is [ErrStale].
+func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) (Callback, error) {
+	return v.verify(ctx, header, int64(len(body)), func() ([]byte, error) { return body, nil })
+}
+
+// verify calls read once, and only when the body has to be looked at or, with
+// the pair confirmed, passed on. declaredLen is negative if nothing is declared.
+func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen int64, read func() ([]byte, error)) (Callback, error) {
+	if err := v.checkConfiguration(); err != nil {
+		return Callback{}, err
+	}
+	if isEncoded(header) {
+		return Callback{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
+	}
+	if declaredLen > v.maxBytes() {
+		return Callback{}, fmt.Errorf("%w: %d bytes declared, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
+	}
+
+	var confirmed confirmation
+	placement := InHeader
+	pair := headerPair(header)
+	if pair.isPresent() {
+		var err error
+		if confirmed, err = v.confirm(pair); err != nil {
+			return Callback{}, err
+		}
+		if _, err = read(); err != nil {
+			return Callback{}, err
+		}
+	} else {
+		placement = InBody
+		body, err := read()
+		if err != nil {
+			return Callback{}, err
+		}
+		if pair, err = bodyPair(body); err != nil {
+			return Callback{}, err
+		}
+		if confirmed, err = v.confirm(pair); err != nil {
+			return Callback{}, err
+		}
+	}
+
+	t, err := ParseTimestamp(pair.timestamp.text)
+	if err != nil {
+		return Callback{}, fmt.Errorf("%w: confirmed, but %w", ErrStale, err)
+	}
+	if err := v.checkAge(t); err != nil {
+		return Callback{}, err
+	}
+	return Callback{
+		PartnerID: confirmed.partnerID,
+		Timestamp: pair.timestamp.text,
+		Time:      t,
+		Placement: placement,
+	}, nil
+}
+
+func (v *Verifier) checkConfiguration() error {
+	switch {
+	case v.Signer.load() == nil:
+		return fmt.Errorf("smilesig: faulty Verifier: %w", errNoCredential)
+	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
+		return errors.New("smilesig: faulty Verifier: MaxAge, MaxSkew or MaxBytes is negative")
+	}
+	return nil
+}
+
+func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxAge) }
+func (v *Verifier) maxSkew() time.Duration { return cmp.Or(v.MaxSkew, DefaultMaxSkew) }
+func (v *Verifier) maxBytes() int64        { return cmp.Or(v.MaxBytes, DefaultMaxBytes) }
+
+func (v *Verifier) confirm(p receivedPair) (confirmation, error) {
+	if err := p.check(); err != nil {
+		return confirmation{}, err
+	}
+	confirmed, ok := v.Signer.confirm(p.timestamp.text, p.signature.text)
+	if !ok {
+		return confirmation{}, ErrSignature
+	}
+	return confirmed, nil
+}
+
+func (v *Verifier) checkAge(t time.Time) error {
+	age := now(v.Now).Sub(t)
+	switch {
+	case age > v.maxAge():
+		return &AgeError{Age: age, Limit: v.maxAge()}
+	case -age > v.maxSkew():
+		return &AgeError{Age: age, Limit: v.maxSkew()}
+	}
+	return nil
+}
+
+// now asks a clock that may be nil.
+func now(clock func() time.Time) time.Time {
+	if clock == nil {
+		return time.Now()
+	}
+	return clock()
+}
+
+// A receivedPair is the pair as a message carries it, whatever its shape.
+type receivedPair struct{ timestamp, signature half }
+
+type half struct {
+	count      int    // how often it is given
+	text       string // its value, the last one if there are several
+	notAString bool
+}
+
+func (p receivedPair) isPresent() bool { return p.timestamp.count+p.signature.count > 0 }
+
+// check refuses a pair that is not two strings, given once each.
+func (p receivedPair) check() error {
+	switch {
+	case p.timestamp.count > 1 || p.signature.count > 1:
+		return fmt.Errorf("%w: signature or timestamp given more than once", ErrMalformed)
+	case p.timestamp.notAString || p.signature.notAString:
+		return fmt.Errorf("%w: signature or timestamp is not a string", ErrMalformed)
+	case p.timestamp.count == 0:
+		return fmt.Errorf("%w: no timestamp", ErrMissing)
+	case p.signature.count == 0:
+		return fmt.Errorf("%w: no signature", ErrMissing)
+	}
+	return nil
+}
+
+func headerPair(h http.Header) receivedPair {
+	read := func(name string) half {
+		values := headerValues(h, name)
+		if len(values) == 0 {
+			return half{}
+		}
+		return half{count: len(values), text: values[0]}
+	}
+	return receivedPair{timestamp: read(headerCallbackTimestamp), signature: read(headerCallbackSignature)}
+}
+
+// bodyPair returns ErrMalformed if body is not a JSON object.
+func bodyPair(body []byte) (receivedPair, error) {
+	var p receivedPair
+	err := jsonobject.Scan(body, func(m jsonobject.Member) {
+		var h *half
+		switch {
+		case m.Is(memberSignature):
+			h = &p.signature
+		case m.Is(memberTimestamp):
+			h = &p.timestamp
+		default:
+			return
+		}
+		text, isString := m.Text()
+		*h = half{count: h.count + 1, text: text, notAString: h.notAString || !isString}
+	})
+	if err != nil {
+		return receivedPair{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return p, nil
+}
