@@ -153,7 +153,7 @@ func withoutDefaultPort(scheme, host string) string {
 
 func (t *Transport) signHeader(req *http.Request) *http.Request {
 	k := t.Signer.load()[0]
-	pair := k.pair(formatTimestamp(now(t.Now)))
+	pair := k.pair(formatTimestamp(currentTime(t.Now)))
 	signed := req.Clone(req.Context())
 	if signed.Header == nil {
 		signed.Header = make(http.Header)
@@ -171,7 +171,7 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	if err := readRequestBody(buffer, req); err != nil {
 		return nil, err
 	}
-	body, err := t.Signer.Inject(buffer.Bytes(), now(t.Now))
+	body, err := t.Signer.Inject(buffer.Bytes(), currentTime(t.Now))
 	if err != nil {
 		return nil, err
 	}
