@@ -30,7 +30,8 @@ var (
 // It takes the time when it signs. A client that retries must be above it, so
 // that each attempt has a fresh pair; whatever looks at signed bytes, below.
 //
-// An error from this package means that nothing was sent.
+// An error from this package means that nothing was sent, but for the two that
+// ConfirmResponses adds.
 type Transport struct {
 	// Signer signs with its current credential. Required for requests that
 	// Placement has signed.
@@ -48,6 +49,13 @@ type Transport struct {
 	// Placement says where the pair goes; nil is PlacementFor.
 	Placement func(*http.Request) Placement
 
+	// ConfirmResponses checks the answers to requests that were signed. A 2xx
+	// answer in JSON that has a pair must have one that Signer confirms, else
+	// RoundTrip returns ErrSignature; /v1/job_status must have one, else it
+	// returns ErrMissing. The request was sent by then. The age of the pair does
+	// not matter, and DefaultMaxBytes of an answer are read at most.
+	ConfirmResponses bool
+
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -60,6 +68,8 @@ type Transport struct {
 // has a Content-Encoding; [ErrPartner] if it is another partner's; the cause if
 // reading it fails or the request's context ends; and an error if there is no
 // Signer. A body to be signed is read whole; any other is passed on unread.
+// All these mean that nothing was sent. After sending, it returns Base's error,
+// or with ConfirmResponses [ErrSignature] or [ErrMissing].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	placement, err := t.place(req)
 	if err != nil {
@@ -74,10 +84,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if t.Base == nil {
-		return http.DefaultTransport.RoundTrip(req)
+	base := t.Base
+	if base == nil {
+		base = http.DefaultTransport
 	}
-	return t.Base.RoundTrip(req)
+	res, err := base.RoundTrip(req)
+	if err != nil || !t.ConfirmResponses || placement == Unsigned {
+		return res, err
+	}
+	if err := t.confirmAnswer(req, res); err != nil {
+		res.Body.Close()
+		return nil, err
+	}
+	return res, nil
 }
 
 // place decides where the pair goes and refuses what can be refused without
