@@ -1,0 +1,174 @@
+package smilesigtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"example.com/smilesig"
+)
+
+// A Callback is what Smile ID sends to a partner: a body and a signed pair for
+// it. Its fields may be set to anything; its methods leave it as it is, so it is
+// safe for concurrent use while nobody sets a field.
+//
+// The same Callback always makes the same bytes: use it again for a redelivery,
+// and a copy with another Body for a genuine pair under a body it was not made for.
+type Callback struct {
+	// Credential signs.
+	Credential smilesig.Credential
+
+	// Placement is where the pair goes: InBody as in v1 and v2, InHeader as in
+	// v3. Unsigned leaves it out.
+	Placement smilesig.Placement
+
+	// Body is what is sent, but for a pair in the body, which is put in and
+	// replaces the one that is there. It must be a JSON object if the pair goes
+	// into it.
+	Body []byte
+
+	// Time is what is signed, to the millisecond.
+	Time time.Time
+
+	doubled bool
+}
+
+// NewCallback returns a v1 or v2 callback, whose pair is in its body, signed for now.
+func NewCallback(credential smilesig.Credential, body []byte) Callback {
+	return Callback{Credential: credential, Placement: smilesig.InBody, Body: body, Time: time.Now()}
+}
+
+// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for now.
+func NewWebhook(credential smilesig.Credential, body []byte) Callback {
+	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: time.Now()}
+}
+
+// Stale returns c signed a day earlier.
+func (c Callback) Stale() Callback {
+	c.Time = c.Time.Add(-24 * time.Hour)
+	return c
+}
+
+// Future returns c signed a day later.
+func (c Callback) Future() Callback {
+	c.Time = c.Time.Add(24 * time.Hour)
+	return c
+}
+
+// Forged returns c signed with a key that is not the partner's.
+func (c Callback) Forged() Callback {
+	c.Credential.APIKey += "-forged"
+	return c
+}
+
+// WithBody returns c with another body. The pair stays the same, and genuine.
+func (c Callback) WithBody(body []byte) Callback {
+	c.Body = body
+	return c
+}
+
+// Doubled returns c with both halves of its pair given twice, in the same words.
+func (c Callback) Doubled() Callback {
+	c.doubled = true
+	return c
+}
+
+// Request returns c as a server receives it, for a handler's ServeHTTP: a POST
+// to target, which is a path or a URL. Every call returns a request of its own.
+//
+// It panics if c cannot be signed, because its Credential is refused or its Body
+// is no JSON object for the pair to go into, and if target is no URL.
+func (c Callback) Request(target string) *http.Request {
+	received, err := c.received(target)
+	if err != nil {
+		panic(err)
+	}
+	return received
+}
+
+// received lets net/http write the request and read it again, so that it has
+// the shape that a server gives it.
+func (c Callback) received(target string) (*http.Request, error) {
+	here := &url.URL{Scheme: "http", Host: "example.com", Path: "/"}
+	to, err := here.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := c.outgoing(context.Background(), to.String())
+	if err != nil {
+		return nil, err
+	}
+	var wire bytes.Buffer
+	if err := sent.Write(&wire); err != nil {
+		return nil, err
+	}
+	received, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err == nil {
+		received.RemoteAddr = "192.0.2.1:1234" // an address that belongs to nobody
+	}
+	return received, err
+}
+
+// Send posts c to url once and returns the answer, whose body the caller closes.
+// A nil client is http.DefaultClient. It returns an error if c cannot be signed,
+// as Request says, and those of client.
+func (c Callback) Send(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+	req, err := c.outgoing(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return client.Do(req)
+}
+
+func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, error) {
+	header, body, err := c.sign()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("smilesigtest: %w", err)
+	}
+	req.Header = header
+	return req, nil
+}
+
+// sign returns the header and the body that are sent.
+func (c Callback) sign() (http.Header, []byte, error) {
+	header := http.Header{"Content-Type": {"application/json"}}
+	if c.Placement == smilesig.Unsigned {
+		return header, c.Body, nil
+	}
+	signer, err := smilesig.NewSigner(c.Credential)
+	if err != nil {
+		return nil, nil, err
+	}
+	pair := signer.Sign(c.Time)
+	if c.Placement == smilesig.InHeader {
+		header.Set("Response-Signature", pair.Signature)
+		header.Set("Response-Timestamp", pair.Timestamp)
+		if c.doubled {
+			header.Add("Response-Signature", pair.Signature)
+			header.Add("Response-Timestamp", pair.Timestamp)
+		}
+		return header, c.Body, nil
+	}
+	body, err := signer.Inject(c.Body, c.Time)
+	if err == nil && c.doubled {
+		body = withMembers(body, pair)
+	}
+	return header, body, err
+}
+
+// withMembers puts pair into an object that has members already.
+func withMembers(object []byte, pair smilesig.Signature) []byte {
+	before, after, _ := bytes.Cut(object, []byte("{"))
+	return fmt.Appendf(nil, `%s{"signature":%q,"timestamp":%q,%s`, before, pair.Signature, pair.Timestamp, after)
+}

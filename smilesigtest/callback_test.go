@@ -1,0 +1,217 @@
+package smilesigtest_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+var credential = smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+
+func newSigner(t testing.TB) *smilesig.Signer {
+	t.Helper()
+	signer, err := smilesig.NewSigner(credential)
+	require.NoError(t, err)
+	return signer
+}
+
+// newVerifier returns a Verifier and where it puts the last refusal.
+func newVerifier(t testing.TB) (*smilesig.Verifier, *error) {
+	t.Helper()
+	refusal := new(error)
+	return &smilesig.Verifier{
+		Signer:   newSigner(t),
+		OnReject: func(_ *http.Request, err error) int { *refusal = err; return 0 },
+	}, refusal
+}
+
+func TestCallbacksAndWhatTheyGet(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"ResultCode":"1012"}`)
+	for placement, cb := range map[smilesig.Placement]smilesigtest.Callback{
+		smilesig.InBody:   smilesigtest.NewCallback(credential, body),
+		smilesig.InHeader: smilesigtest.NewWebhook(credential, body),
+	} {
+		unsigned := cb
+		unsigned.Placement = smilesig.Unsigned
+		for _, test := range []struct {
+			name string
+			cb   smilesigtest.Callback
+			want error
+		}{
+			{"genuine", cb, nil},
+			{"with another body", cb.WithBody([]byte(`{"ResultCode":"0000"}`)), nil},
+			{"stale", cb.Stale(), smilesig.ErrStale},
+			{"future", cb.Future(), smilesig.ErrFuture},
+			{"forged", cb.Forged(), smilesig.ErrSignature},
+			{"doubled", cb.Doubled(), smilesig.ErrMalformed},
+			{"unsigned", unsigned, smilesig.ErrMissing},
+		} {
+			t.Run(placement.String()+" "+test.name, func(t *testing.T) {
+				t.Parallel()
+				verifier, refusal := newVerifier(t)
+				var verified smilesig.Callback
+				handler := verifier.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					verified, _ = smilesig.FromContext(r.Context())
+				}))
+				response := httptest.NewRecorder()
+				handler.ServeHTTP(response, test.cb.Request("/callbacks"))
+
+				assert.ErrorIs(t, *refusal, test.want)
+				assert.Equal(t, smilesig.StatusCode(test.want), response.Code)
+				if test.want == nil {
+					assert.Equal(t, placement, verified.Placement)
+					assert.Equal(t, "085", verified.PartnerID)
+				}
+			})
+		}
+	}
+}
+
+func TestARequestIsAsAServerReceivesIt(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"status":"clear"}`)
+	for target, host := range map[string]string{
+		"/callbacks?of=smileid":                       "example.com",
+		"http://partner.example/callbacks?of=smileid": "partner.example",
+	} {
+		r := smilesigtest.NewWebhook(credential, body).Request(target)
+		assert.Equal(t, http.MethodPost, r.Method)
+		assert.Equal(t, "/callbacks?of=smileid", r.RequestURI)
+		assert.Equal(t, "/callbacks", r.URL.Path)
+		assert.Equal(t, host, r.Host)
+		assert.Equal(t, "HTTP/1.1", r.Proto)
+		assert.NotEmpty(t, r.RemoteAddr)
+		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
+		assert.EqualValues(t, len(body), r.ContentLength)
+		got, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		assert.Equal(t, body, got)
+	}
+}
+
+func TestTheSameCallbackMakesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	read := func(cb smilesigtest.Callback) string {
+		r := cb.Request("/")
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		return r.Header.Get("Response-Signature") + r.Header.Get("Response-Timestamp") + string(body)
+	}
+	webhook := smilesigtest.NewWebhook(credential, []byte(`{}`))
+	callback := smilesigtest.NewCallback(credential, []byte(`{}`))
+	assert.Equal(t, read(webhook), read(webhook))
+	assert.Equal(t, read(callback), read(callback))
+	assert.NotEqual(t, read(callback), read(callback.Stale()))
+}
+
+func TestAVariantLeavesItsCallbackAlone(t *testing.T) {
+	t.Parallel()
+	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
+	before := cb
+	cb.Stale()
+	cb.Future()
+	cb.Forged()
+	cb.Doubled()
+	cb.WithBody(nil)
+	cb.Request("/")
+	assert.True(t, before.Time.Equal(cb.Time) && before.Credential == cb.Credential)
+	assert.Equal(t, []byte(`{}`), cb.Body)
+}
+
+func TestWhatCannotBeSigned(t *testing.T) {
+	t.Parallel()
+	for name, cb := range map[string]smilesigtest.Callback{
+		"no JSON object":    smilesigtest.NewCallback(credential, []byte(`[]`)),
+		"another partner's": smilesigtest.NewCallback(credential, []byte(`{"partner_id":"86"}`)),
+		"no credential":     smilesigtest.NewWebhook(smilesig.Credential{}, []byte(`{}`)),
+	} {
+		assert.Panics(t, func() { cb.Request("/") }, name)
+		_, err := cb.Send(t.Context(), nil, "http://127.0.0.1:1")
+		require.Error(t, err, name)
+		assert.NotContains(t, err.Error(), credential.APIKey)
+	}
+}
+
+func TestWhatIsNoURL(t *testing.T) {
+	t.Parallel()
+	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
+	for _, target := range []string{"/%zz", "http://[::1", "mailto:somebody"} {
+		assert.Panics(t, func() { cb.Request(target) }, target)
+	}
+	for _, url := range []string{"/callbacks", "http://[::1"} {
+		_, err := cb.Send(t.Context(), nil, url)
+		assert.Error(t, err, url)
+	}
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	verifier, _ := newVerifier(t)
+	partner := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+	})))
+	t.Cleanup(partner.Close)
+	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
+
+	for _, client := range []*http.Client{nil, partner.Client()} {
+		response, err := cb.Send(t.Context(), client, partner.URL)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	}
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err := cb.Send(ended, nil, partner.URL)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestEverySampleCanBeSigned(t *testing.T) {
+	t.Parallel()
+	require.NotEmpty(t, smilesigtest.Products())
+	verifier := &smilesig.Verifier{Signer: newSigner(t)}
+	for _, product := range smilesigtest.Products() {
+		for _, placement := range []smilesig.Placement{smilesig.InBody, smilesig.InHeader} {
+			body, ok := smilesigtest.Sample(product, placement)
+			require.True(t, ok, product)
+			cb := smilesigtest.NewCallback(credential, body)
+			cb.Placement = placement
+			r := cb.Request("/")
+			received, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			verified, err := verifier.Verify(t.Context(), r.Header, received)
+			require.NoError(t, err, product)
+			assert.Equal(t, placement, verified.Placement)
+		}
+	}
+	for _, unknown := range []string{"", "no_such_product", "../v3/aml_check"} {
+		_, ok := smilesigtest.Sample(unknown, smilesig.InBody)
+		assert.False(t, ok, unknown)
+	}
+	_, ok := smilesigtest.Sample("aml_check", smilesig.Unsigned)
+	assert.False(t, ok)
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := smilesigtest.NewClock(start)
+	assert.Equal(t, start, clock.Now())
+	clock.Advance(time.Hour)
+	assert.Equal(t, start.Add(time.Hour), clock.Now())
+	clock.Advance(-2 * time.Hour)
+	assert.Equal(t, start.Add(-time.Hour), clock.Now())
+	clock.Set(start)
+	assert.Equal(t, start, clock.Now())
+	assert.Zero(t, new(smilesigtest.Clock).Now())
+}

@@ -1,0 +1,123 @@
+package smilesigtest_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+// A callback handler gets a genuine callback, and does not run for others.
+func ExampleCallback() {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	signer, err := smilesig.NewSigner(credential)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier := &smilesig.Verifier{
+		Signer:   signer,
+		OnReject: func(_ *http.Request, err error) int { return smilesig.StatusCode(err) },
+	}
+	handler := verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+
+	try := func(name string, cb smilesigtest.Callback) {
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, cb.Request("/callbacks"))
+		fmt.Println(name, response.Code)
+	}
+	cb := smilesigtest.NewCallback(credential, []byte(`{"ResultCode":"1012"}`))
+	try("genuine", cb)
+	try("stale", cb.Stale())
+	try("future", cb.Future())
+	try("forged", cb.Forged())
+	try("doubled", cb.Doubled())
+	// Output:
+	// genuine 204
+	// stale 401
+	// future 401
+	// forged 401
+	// doubled 400
+}
+
+// A client's signed request is accepted, and the same request without a pair is not.
+// A test has NewServer instead of Start and Close.
+func ExampleServer() {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	smileID, err := smilesigtest.Start("127.0.0.1:0", credential)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer smileID.Close()
+	signer, err := smilesig.NewSigner(credential)
+	if err != nil {
+		log.Fatal(err)
+	}
+	signing := &http.Client{Transport: &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}}}
+
+	for _, client := range []*http.Client{signing, http.DefaultClient} {
+		response, err := client.Post(smileID.URL+"/v1/id_verification", "application/json", strings.NewReader(`{"partner_id":"085"}`))
+		if err != nil {
+			log.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	for _, r := range smileID.Requests() {
+		fmt.Println(r.Status, r.Verdict)
+	}
+	// Output:
+	// 200 accepted
+	// 400 2204: no timestamp and signature that are strings
+}
+
+// A webhook is sent again until it is acknowledged.
+func ExampleServer_Deliver() {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	smileID, err := smilesigtest.Start("127.0.0.1:0", credential)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer smileID.Close()
+	answers := make(chan int, 2)
+	answers <- http.StatusServiceUnavailable
+	answers <- http.StatusOK
+	partner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(<-answers)
+	}))
+	defer partner.Close()
+
+	body, _ := smilesigtest.Sample("document_verification", smilesig.InHeader)
+	delivery, err := smileID.Deliver(context.Background(), partner.URL, smilesigtest.NewWebhook(credential, body))
+	fmt.Println(delivery.Statuses, err)
+	// Output: [503 200] <nil>
+}
+
+// A callback gets too old while the clock goes on.
+func ExampleClock() {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	signer, err := smilesig.NewSigner(credential)
+	if err != nil {
+		log.Fatal(err)
+	}
+	clock := smilesigtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	verifier := &smilesig.Verifier{Signer: signer, Now: clock.Now}
+	cb := smilesigtest.NewWebhook(credential, nil)
+	cb.Time = clock.Now()
+
+	for range 3 {
+		_, err := verifier.Verify(context.Background(), cb.Request("/").Header, nil)
+		fmt.Println(err)
+		clock.Advance(10 * time.Minute)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// smilesig: stale: 20m0s old, limit 15m0s
+}
