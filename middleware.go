@@ -51,9 +51,10 @@ type Transport struct {
 
 	// ConfirmResponses checks the answers to requests that were signed. A 2xx
 	// answer in JSON that has a pair must have one that Signer confirms, else
-	// RoundTrip returns ErrSignature; /v1/job_status must have one, else it
-	// returns ErrMissing. The request was sent by then. The age of the pair does
-	// not matter, and DefaultMaxBytes of an answer are read at most.
+	// RoundTrip returns ErrSignature; /v1/job_status must have one, and not
+	// redirect to a GET, else it returns ErrMissing. The request was sent by then.
+	// The age of the pair does not matter, and DefaultMaxBytes of an answer are
+	// read at most. Answers that are not 2xx pass: look at the status.
 	ConfirmResponses bool
 
 	// Now is the clock; nil is time.Now.

@@ -11,6 +11,12 @@ import (
 // res with its whole body. It returns ErrSignature or ErrMissing only.
 func (t *Transport) confirmAnswer(req *http.Request, res *http.Response) error {
 	mustBeSigned := answersSigned(req)
+	switch res.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+		if mustBeSigned {
+			return fmt.Errorf("%w: a client would follow the redirect with a GET, whose answer is not confirmed", ErrMissing)
+		}
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return nil
 	}
