@@ -62,7 +62,9 @@ func run(out io.Writer) error {
 		{200, "v3 webhook, the pair in its headers: verified", callbacks.webhook},
 		{401, "callback signed with another key: refused", callbacks.forged},
 		{401, "callback signed yesterday: refused", callbacks.stale},
-		{200, "genuine pair replayed with another body: PASSES, because this Verifier has no replay guard", callbacks.replayed},
+		{200, "callback delivered: verified", callbacks.deliver},
+		{200, "the same bytes delivered again, as after a lost answer: verified", callbacks.deliver},
+		{503, "its genuine pair with another body: refused by the replay guard", callbacks.swapped},
 	})
 }
 

@@ -27,7 +27,9 @@ func TestItsLines(t *testing.T) {
 200  v3 webhook, the pair in its headers: verified
 401  callback signed with another key: refused
 401  callback signed yesterday: refused
-200  genuine pair replayed with another body: PASSES, because this Verifier has no replay guard
+200  callback delivered: verified
+200  the same bytes delivered again, as after a lost answer: verified
+503  its genuine pair with another body: refused by the replay guard
 `, out.String())
 }
 

@@ -40,7 +40,7 @@ func (p *partner) close() { p.server.Close() }
 // real Smile ID only.
 func newClient(signer *smilesig.Signer, origin string) *http.Client {
 	return &http.Client{
-		Transport: &smilesig.Transport{Signer: signer, Origins: []string{origin}},
+		Transport: &smilesig.Transport{Signer: signer, Origins: []string{origin}, ConfirmResponses: true},
 		Timeout:   time.Minute,
 	}
 }
@@ -49,6 +49,7 @@ func newClient(signer *smilesig.Signer, origin string) *http.Client {
 func newCallbackServer(signer *smilesig.Signer) *http.Server {
 	verifier := &smilesig.Verifier{
 		Signer: signer,
+		Guard:  new(smilesig.MemoryGuard),
 		// 0 leaves the status to smilesig. Without OnReject, each refusal is logged,
 		// which would be in the way of this program's own lines.
 		OnReject: func(*http.Request, error) (status int) { return 0 },
