@@ -1,0 +1,89 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"strings"
+
+	"example.com/smilesig"
+)
+
+// credentialFlags are those that say where the credential comes from.
+type credentialFlags struct{ partner, keyFile *string }
+
+func addCredentialFlags(flags *flag.FlagSet) credentialFlags {
+	return credentialFlags{
+		partner: flags.String("partner", "", "the partner `ID`, as it is: 085 and 85 differ (default $SMILE_PARTNER_ID)"),
+		keyFile: flags.String("key-file", "", "the `file` with the API key, - for standard input (default $SMILE_API_KEY)"),
+	}
+}
+
+// fromStdin reports whether the key is on standard input, so that nothing else can be.
+func (f credentialFlags) fromStdin() bool { return *f.keyFile == "-" }
+
+// read returns the credential. A key's file may end with one line break.
+func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
+	c := smilesig.Credential{
+		PartnerID: cmp.Or(*f.partner, p.getenv("SMILE_PARTNER_ID")),
+		APIKey:    p.getenv("SMILE_API_KEY"),
+	}
+	if *f.keyFile != "" {
+		content, err := p.read(*f.keyFile)
+		if err != nil {
+			return smilesig.Credential{}, err
+		}
+		c.APIKey = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	}
+	switch {
+	case c.PartnerID == "":
+		return smilesig.Credential{}, usagef("no partner ID: give -partner or SMILE_PARTNER_ID")
+	case c.APIKey == "":
+		return smilesig.Credential{}, usagef("no API key: give SMILE_API_KEY or -key-file")
+	}
+	if _, err := smilesig.NewSigner(c); err != nil {
+		return smilesig.Credential{}, usageError{err}
+	}
+	return c, nil
+}
+
+// readCredentials reads a file with a partner ID, white space and an API key on
+// each line. Empty lines, and those that start with #, do not count. No file name is
+// no credential.
+func (p *program) readCredentials(file string) ([]smilesig.Credential, error) {
+	if file == "" {
+		return nil, nil
+	}
+	content, err := p.read(file)
+	if err != nil {
+		return nil, err
+	}
+	var all []smilesig.Credential
+	number := 0
+	for line := range strings.Lines(string(content)) {
+		number++
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0, strings.HasPrefix(fields[0], "#"):
+		case len(fields) == 2:
+			all = append(all, smilesig.Credential{PartnerID: fields[0], APIKey: fields[1]})
+		default:
+			return nil, usagef("%s: line %d is not a partner ID and an API key", file, number)
+		}
+	}
+	return all, nil
+}
+
+// A namedCredential is known to the user by its name.
+type namedCredential struct {
+	name string
+	smilesig.Credential
+}
+
+// named gives each credential a name with a number.
+func named(name string, credentials []smilesig.Credential) (all []namedCredential) {
+	for i, c := range credentials {
+		all = append(all, namedCredential{fmt.Sprintf("%s %d", name, i+1), c})
+	}
+	return all
+}

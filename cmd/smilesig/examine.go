@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"example.com/smilesig"
+)
+
+// An examiner finds out about one callback. Whatever it says comes from
+// Verifiers; it never computes a signature, so it cannot print one.
+type examiner struct {
+	header          http.Header
+	body            []byte
+	maxAge, maxSkew time.Duration
+	now             time.Time
+	accepted, tried []namedCredential // accepted has one at least
+}
+
+// A report is what is found out. It has no key, no signature and nothing of the body.
+type report struct {
+	Accepted   bool        `json:"accepted"`
+	Status     int         `json:"status"` // what Verifier.Handler answers with
+	Reason     string      `json:"reason,omitempty"`
+	Steps      []step      `json:"steps"`
+	WouldMatch []candidate `json:"would_match,omitempty"`
+	Advice     string      `json:"advice,omitempty"`
+}
+
+type step struct {
+	Name    string  `json:"step"`
+	Outcome outcome `json:"outcome"`
+	Detail  string  `json:"detail"`
+}
+
+type outcome string
+
+const (
+	holds      outcome = "holds"
+	fails      outcome = "fails"
+	notChecked outcome = "not checked"
+)
+
+// A candidate is a partner ID and a key that nobody has configured together.
+type candidate struct {
+	PartnerID string `json:"partner_id"`
+	KeyOf     string `json:"key_of"` // the name of a credential
+}
+
+func (e examiner) examine(ctx context.Context) report {
+	cb, err := e.verify(ctx, credentialsOf(e.accepted)...)
+	r := report{Accepted: err == nil, Status: smilesig.StatusCode(err)}
+	if err != nil {
+		r.Reason = text(err)
+	}
+	if !isAboutSignatureOrAge(err) {
+		r.Steps = []step{
+			{"form", fails, r.Reason},
+			{"signature", notChecked, "there is no pair"},
+			{"age", notChecked, "there is no pair"},
+		}
+		return r
+	}
+	r.Steps = append(r.Steps, step{"form", holds, "the pair is in the " + e.placement()})
+	r.Steps = append(r.Steps, e.signatureSteps(ctx)...)
+	r.Steps = append(r.Steps, e.ageStep(cb, err))
+	if errors.Is(err, smilesig.ErrSignature) {
+		r.WouldMatch = e.wouldMatch(ctx)
+		r.Advice = advice(r.WouldMatch)
+	}
+	return r
+}
+
+// isAboutSignatureOrAge reports whether a Verifier that returned err has found a
+// pair in the callback.
+func isAboutSignatureOrAge(err error) bool {
+	return err == nil || errors.Is(err, smilesig.ErrSignature) ||
+		errors.Is(err, smilesig.ErrStale) || errors.Is(err, smilesig.ErrFuture)
+}
+
+// placement says where a Verifier finds the pair.
+func (e examiner) placement() string {
+	if e.header.Values("Response-Signature") != nil {
+		return "headers, as in v3"
+	}
+	return "body, as in v1 and v2"
+}
+
+func (e examiner) verify(ctx context.Context, credentials ...smilesig.Credential) (smilesig.Callback, error) {
+	signer, err := smilesig.NewSigner(credentials[0], credentials[1:]...)
+	if err != nil {
+		return smilesig.Callback{}, err
+	}
+	verifier := smilesig.Verifier{
+		Signer: signer, MaxAge: e.maxAge, MaxSkew: e.maxSkew,
+		Now: func() time.Time { return e.now },
+	}
+	return verifier.Verify(ctx, e.header, e.body)
+}
+
+func (e examiner) matches(ctx context.Context, c smilesig.Credential) bool {
+	_, err := e.verify(ctx, c)
+	return !errors.Is(err, smilesig.ErrSignature)
+}
+
+func (e examiner) signatureSteps(ctx context.Context) (steps []step) {
+	for _, c := range e.accepted {
+		s := step{"signature", fails, c.name + ": partner ID " + c.PartnerID}
+		if e.matches(ctx, c.Credential) {
+			s.Outcome = holds
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// ageStep is about a verification that returned cb and err.
+func (e examiner) ageStep(cb smilesig.Callback, err error) step {
+	switch {
+	case errors.Is(err, smilesig.ErrSignature):
+		return step{"age", notChecked, "anyone can write a timestamp that no signature confirms"}
+	case err != nil:
+		return step{"age", fails, text(err)}
+	}
+	age := e.now.Sub(cb.Time).Round(time.Millisecond)
+	if age < 0 {
+		return step{"age", holds, fmt.Sprintf("%v ahead, limit %v", age.Abs(), e.maxSkew)}
+	}
+	return step{"age", holds, fmt.Sprintf("%v old, limit %v", age, e.maxAge)}
+}
+
+// wouldMatch tries what a configuration gets wrong: a credential that is not
+// accepted, a key with another's partner ID, an ID with or without zeros in front.
+func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
+	all := slices.Concat(e.accepted, e.tried)
+	var tried []smilesig.Credential
+	for _, key := range all {
+		for _, id := range partnerIDs(all) {
+			c := smilesig.Credential{PartnerID: id, APIKey: key.APIKey}
+			if slices.Contains(tried, c) {
+				continue
+			}
+			tried = append(tried, c)
+			if e.matches(ctx, c) {
+				matching = append(matching, candidate{PartnerID: id, KeyOf: key.name})
+			}
+		}
+	}
+	return matching
+}
+
+// partnerIDs returns all partner IDs of credentials, as they are and with more
+// or fewer zeros in front.
+func partnerIDs(credentials []namedCredential) (ids []string) {
+	for _, c := range credentials {
+		for _, id := range paddings(c.PartnerID) {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// paddings returns id, and if it is a number, id without zeros in front and with
+// up to four digits.
+func paddings(id string) []string {
+	if strings.Trim(id, "0123456789") != "" {
+		return []string{id}
+	}
+	bare := strings.TrimLeft(id, "0")
+	all := []string{id}
+	for digits := max(1, len(bare)); digits <= max(4, len(bare)); digits++ {
+		all = append(all, strings.Repeat("0", digits-len(bare))+bare)
+	}
+	return all
+}
+
+func advice(matching []candidate) string {
+	if len(matching) > 0 {
+		return "configure the partner ID and the key together, exactly as they are in the portal"
+	}
+	return "no key matches with any partner ID: the key is another one (sandbox and production differ), or the timestamp or the signature was changed on the way"
+}
+
+func credentialsOf(all []namedCredential) (credentials []smilesig.Credential) {
+	for _, c := range all {
+		credentials = append(credentials, c.Credential)
+	}
+	return credentials
+}
+
+func (r report) print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range r.Steps {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Outcome, s.Detail)
+	}
+	for _, c := range r.WouldMatch {
+		fmt.Fprintf(table, "hint\twould match\tpartner ID %s with the key of %s\n", c.PartnerID, c.KeyOf)
+	}
+	if r.Advice != "" {
+		fmt.Fprintf(table, "hint\t\t%s\n", r.Advice)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	verdict := "accepted"
+	if !r.Accepted {
+		verdict = "refused: " + r.Reason
+	}
+	_, err := fmt.Fprintf(w, "%s (HTTP %d)\n", verdict, r.Status)
+	return err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+const help = `Smilesig signs, verifies and sends what Smile ID's API and callbacks carry.
+
+Usage:
+
+	smilesig sign   [flags]          print a signed pair, or put one into a body
+	smilesig verify [flags] [body]   say step by step what holds of a callback
+	smilesig send   [flags] url      send signed sample callbacks
+	smilesig serve  [flags]          stand in for Smile ID on a port
+
+'smilesig <command> -h' tells about a command and its flags.
+
+The partner ID is from -partner or SMILE_PARTNER_ID. The API key is from
+SMILE_API_KEY, or from the file that -key-file names, "-" for standard input;
+never from the arguments, which other users of the machine can see.
+
+Exit codes: 0 done or accepted; 1 refused, or it could not be done; 2 usage.
+`
+
+// What a command is run with besides its arguments.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+type command func(ctx context.Context, p *program, args []string) error
+
+var commands = map[string]command{"sign": sign, "verify": verify, "send": send, "serve": serve}
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitRefused = 1
+	exitUsage   = 2
+)
+
+// errRefused ends a command that has said already what was refused.
+var errRefused = errors.New("refused")
+
+// A usageError is for the caller to mend: flags, arguments, environment, files.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is main with everything passed in. It returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, help)
+		return exitUsage
+	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help", "help":
+		if len(args) == 2 && name == "help" {
+			return run(ctx, []string{args[1], "-h"}, stdin, stdout, stderr, getenv)
+		}
+		fmt.Fprint(stdout, help)
+		return exitDone
+	}
+	command, ok := commands[name]
+	if !ok {
+		fmt.Fprintf(stderr, "smilesig: no command %q; see 'smilesig -h'\n", name)
+		return exitUsage
+	}
+	err := command(ctx, &program{stdin, stdout, stderr, getenv}, args[1:])
+	var usage usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitDone
+	case errors.Is(err, errRefused):
+		return exitRefused
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "smilesig %s: %s; see 'smilesig %s -h'\n", name, text(err), name)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "smilesig %s: %s\n", name, text(err))
+	return exitRefused
+}
+
+// text is what an error says, without the prefix that all of package smilesig's have.
+func text(err error) string { return strings.TrimPrefix(err.Error(), "smilesig: ") }
+
+// newFlags returns the flags of a command. Parse them with p.parse.
+func newFlags(name, help string) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // parse says what is wrong, once
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "%s\nFlags:\n\n", help)
+		flags.PrintDefaults()
+	}
+	return flags
+}
+
+// parse parses args, which may have at most maxArgs besides the flags. It
+// prints help, and returns flag.ErrHelp, if that is asked for.
+func (p *program) parse(flags *flag.FlagSet, args []string, maxArgs int) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(p.stdout)
+		flags.Usage()
+		return err
+	case err != nil:
+		return usageError{err}
+	case flags.NArg() > maxArgs: // not quoted: somebody may have put the key there
+		return usagef("too many arguments; flags come first")
+	}
+	return nil
+}
+
+// read returns what is in a file; "-" is standard input.
+func (p *program) read(name string) ([]byte, error) {
+	var content []byte
+	var err error
+	if name == "-" {
+		content, err = io.ReadAll(p.stdin)
+	} else {
+		content, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return content, nil
+}
+
+// printJSON prints v on one line.
+func (p *program) printJSON(v any) error { return json.NewEncoder(p.stdout).Encode(v) }

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig"
+)
+
+// Made up, like every key here.
+var (
+	ours   = smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	theirs = smilesig.Credential{PartnerID: "2343", APIKey: "another-made-up-key"}
+)
+
+// A call is one run of the program. What is not set is as usual: no input, our
+// credential in the environment.
+type call struct {
+	args  []string
+	stdin string
+	env   map[string]string // besides our credential; "" takes something away
+}
+
+func smilesigCommand(args ...string) call { return call{args: args} }
+
+func (c call) reading(stdin string) call {
+	c.stdin = stdin
+	return c
+}
+
+func (c call) with(name, value string) call {
+	env := map[string]string{name: value}
+	for name, value := range c.env {
+		env[name] = value
+	}
+	c.env = env
+	return c
+}
+
+func (c call) as(credential smilesig.Credential) call {
+	return c.with("SMILE_PARTNER_ID", credential.PartnerID).with("SMILE_API_KEY", credential.APIKey)
+}
+
+func (c call) getenv(name string) string {
+	if value, ok := c.env[name]; ok {
+		return value
+	}
+	return map[string]string{"SMILE_PARTNER_ID": ours.PartnerID, "SMILE_API_KEY": ours.APIKey}[name]
+}
+
+// run returns the exit code and what is printed, which never has a key.
+func (c call) run(t *testing.T) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(context.Background(), c.args, strings.NewReader(c.stdin), &out, &errs, c.getenv)
+	for _, credential := range []smilesig.Credential{ours, theirs} {
+		assert.NotContains(t, out.String(), credential.APIKey)
+		assert.NotContains(t, errs.String(), credential.APIKey)
+	}
+	return code, out.String(), errs.String()
+}
+
+// output is what is printed by a call that must succeed.
+func (c call) output(t *testing.T) string {
+	t.Helper()
+	code, stdout, stderr := c.run(t)
+	require.Equal(t, exitDone, code, stderr)
+	assert.Empty(t, stderr)
+	return stdout
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	return name
+}
+
+func newSigner(t *testing.T, c smilesig.Credential) *smilesig.Signer {
+	t.Helper()
+	signer, err := smilesig.NewSigner(c)
+	require.NoError(t, err)
+	return signer
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	const url = "http://127.0.0.1:1"
+	missing := filepath.Join(t.TempDir(), "missing")
+	withoutKey := func(args ...string) call { return smilesigCommand(args...).with("SMILE_API_KEY", "") }
+	for _, test := range []struct {
+		name string
+		call call
+		want string
+	}{
+		{"no command", smilesigCommand(), "Usage:"},
+		{"no such command", smilesigCommand("sgin"), `no command "sgin"`},
+		{"help about no such command", smilesigCommand("help", "sgin"), `no command "sgin"`},
+		{"no such flag", smilesigCommand("sign", "-key=made-up-key"), "not defined: -key"},
+		{"a key among the arguments", smilesigCommand("sign", "made-up-key"), "too many arguments"},
+		{"flags behind an argument", smilesigCommand("send", url, "-v3"), "flags come first"},
+		{"no partner ID", smilesigCommand("sign").with("SMILE_PARTNER_ID", ""), "no partner ID"},
+		{"no key", withoutKey("sign"), "no API key"},
+		{"no key for verify", withoutKey("verify"), "no API key"},
+		{"no key for send", withoutKey("send", url), "no API key"},
+		{"no key for serve", withoutKey("serve"), "no API key"},
+		{"an empty key file", withoutKey("sign", "-key-file", file(t, "\n")), "no API key"},
+		{"a missing key file", smilesigCommand("sign", "-key-file", missing), "no such file"},
+		{"white space in the key file", smilesigCommand("sign", "-key-file", file(t, "made-up-key \n")), "white space around the API key"},
+
+		{"sign: key and body on stdin", smilesigCommand("sign", "-inject", "-key-file", "-"), "cannot both"},
+		{"sign: no timestamp", smilesigCommand("sign", "-timestamp", "yesterday"), "-timestamp"},
+		{"sign: inject with another layout", smilesigCommand("sign", "-inject", "-timestamp", "2024-01-02T03:04:05Z"), "must look like"},
+		{"sign: inject with no timestamp", smilesigCommand("sign", "-inject", "-timestamp", "yesterday"), "must look like"},
+
+		{"verify: no such flag", smilesigCommand("verify", "-sig"), "not defined"},
+		{"verify: key and body on stdin", smilesigCommand("verify", "-key-file", "-"), "only one thing"},
+		{"verify: negative age", smilesigCommand("verify", "-max-age", "-1s"), "more than 0"},
+		{"verify: no age", smilesigCommand("verify", "-max-age", "0s"), "more than 0"},
+		{"verify: no skew", smilesigCommand("verify", "-max-skew", "0s"), "more than 0"},
+		{"verify: no time", smilesigCommand("verify", "-at", "noon"), "-at is not a timestamp"},
+		{"verify: missing body", smilesigCommand("verify", missing), "no such file"},
+		{"verify: missing headers", smilesigCommand("verify", "-headers", missing), "no such file"},
+		{"verify: missing accepted", smilesigCommand("verify", "-accept", missing), "no such file"},
+		{"verify: missing tried", smilesigCommand("verify", "-try", missing), "no such file"},
+		{"verify: a line without a colon", smilesigCommand("verify", "-headers", file(t, "A: b\nmade-up-key\n")), "line 2 is not"},
+		{"verify: a credential without a key", smilesigCommand("verify", "-accept", file(t, "# comment\n\nmade-up-key\n")), "line 3 is not"},
+
+		{"send: no URL", smilesigCommand("send"), "no URL"},
+		{"send: no such flag", smilesigCommand("send", "-v4", url), "not defined"},
+		{"send: no http", smilesigCommand("send", "ftp://127.0.0.1"), "must be http"},
+		{"send: no host", smilesigCommand("send", "127.0.0.1:80"), "must be http"},
+		{"send: none", smilesigCommand("send", "-n", "0", url), "more than 0"},
+		{"send: no time", smilesigCommand("send", "-timeout", "0s", url), "more than 0"},
+		{"send: no such product", smilesigCommand("send", "-product", "palm_reading", url), `no product "palm_reading"`},
+		{"send: key and body on stdin", smilesigCommand("send", "-key-file", "-", "-body", "-", url), "cannot both"},
+
+		{"serve: no such flag", smilesigCommand("serve", "-port", "1"), "not defined"},
+		{"serve: no port", smilesigCommand("serve", "-addr", "127.0.0.1"), "a host and a port"},
+		{"serve: no host", smilesigCommand("serve", "-addr", ":8085"), "a host and a port"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := test.call.run(t)
+			assert.Equal(t, exitUsage, code)
+			assert.Empty(t, stdout)
+			assert.Contains(t, stderr, test.want)
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-h"}, {"-help"}, {"--help"}, {"help"}} {
+		stdout := smilesigCommand(args...).output(t)
+		for name := range commands {
+			assert.Contains(t, stdout, "smilesig "+name)
+		}
+	}
+	for name := range commands {
+		stdout := smilesigCommand(name, "-h").output(t)
+		assert.Contains(t, stdout, "Usage: smilesig "+name)
+		assert.Contains(t, stdout, "-key-file")
+		assert.NotContains(t, stdout, "%!")
+		assert.Equal(t, stdout, smilesigCommand("help", name).output(t))
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+const sendHelp = `Usage: smilesig send [flags] url
+
+Send posts a signed sample callback to a URL, as Smile ID would, and prints what
+it is answered with. The samples are about nobody real. Without -v3 the pair is
+in the body.
+
+Whoever receives it can use the pair until it is too old: send to servers of
+your own only, and over https if they are not on this machine.
+
+	smilesig send http://127.0.0.1:8080/callbacks
+	smilesig send -v3 -product document_verification -n 3 https://staging.example.com/smile
+	smilesig send -stale http://127.0.0.1:8080/callbacks
+	smilesig send -swap http://127.0.0.1:8080/callbacks
+
+Refused (exit code 1): if any answer is not a 2xx, or none comes. A server that
+verifies refuses -stale and -forged, with 401; one that has a replay guard, too,
+refuses the last of -swap, with 503.
+
+Products:
+
+	%s
+`
+
+func send(ctx context.Context, p *program, args []string) error {
+	flags := newFlags("send", fmt.Sprintf(sendHelp, strings.Join(smilesigtest.Products(), "\n\t")))
+	credential := addCredentialFlags(flags)
+	product := flags.String("product", "biometric_kyc", "the `name` of a product of the list above")
+	bodyFile := flags.String("body", "", "send the JSON in this `file`, - for standard input, instead of a sample")
+	v3 := flags.Bool("v3", false, "send a v3 webhook, with the pair in its headers")
+	stale := flags.Bool("stale", false, "sign for a day ago")
+	forged := flags.Bool("forged", false, "sign with a key that is not the partner's")
+	swap := flags.Bool("swap", false, "send another body with the same pair afterwards")
+	n := flags.Int("n", 1, "send the same callback this many `times`, as when it is delivered again")
+	timeout := flags.Duration("timeout", 35*time.Second, "how long to wait for each answer")
+	asJSON := flags.Bool("json", false, "print a line of JSON for each answer")
+	if err := p.parse(flags, args, 1); err != nil {
+		return err
+	}
+	to, err := parseTarget(flags.Arg(0))
+	switch {
+	case err != nil:
+		return err
+	case *n < 1 || *timeout <= 0:
+		return usagef("-n and -timeout must be more than 0")
+	case *bodyFile == "-" && credential.fromStdin():
+		return usagef("the key and the body cannot both be on standard input")
+	}
+	placement := smilesig.InBody
+	if *v3 {
+		placement = smilesig.InHeader
+	}
+	body, err := p.callbackBody(*product, placement, *bodyFile)
+	if err != nil {
+		return err
+	}
+	c, err := credential.read(p)
+	if err != nil {
+		return err
+	}
+	cb := smilesigtest.Callback{Credential: c, Placement: placement, Body: body, Time: time.Now()}
+	if *stale {
+		cb = cb.Stale()
+	}
+	if *forged {
+		cb = cb.Forged()
+	}
+	callbacks := slices.Repeat([]smilesigtest.Callback{cb}, *n)
+	if *swap {
+		callbacks = append(callbacks, cb.WithBody(otherSample(*product, placement)))
+	}
+	return p.deliver(ctx, newSender(*timeout), to, callbacks, *asJSON)
+}
+
+func parseTarget(target string) (string, error) {
+	if target == "" {
+		return "", usagef("no URL")
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usagef("the URL must be http:// or https:// and a host")
+	}
+	return target, nil
+}
+
+// callbackBody returns the sample of a product, or what is in a file if there is one.
+func (p *program) callbackBody(product string, placement smilesig.Placement, file string) ([]byte, error) {
+	if file != "" {
+		return p.read(file)
+	}
+	sample, ok := smilesigtest.Sample(product, placement)
+	if !ok {
+		return nil, usagef("no product %q", product)
+	}
+	return sample, nil
+}
+
+// otherSample returns the sample of another product.
+func otherSample(product string, placement smilesig.Placement) []byte {
+	other := slices.IndexFunc(smilesigtest.Products(), func(p string) bool { return p != product })
+	sample, _ := smilesigtest.Sample(smilesigtest.Products()[other], placement)
+	return sample
+}
+
+// newSender returns a client that follows no redirect, which is not a 2xx either.
+func newSender(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// An answer is what a callback got.
+type answer struct {
+	Number       int  `json:"number"`
+	Swapped      bool `json:"swapped"`
+	Status       int  `json:"status"`
+	Acknowledged bool `json:"acknowledged"`
+}
+
+// deliver sends callbacks one after the other, until one has no answer. Those
+// that have another body than the first are swapped.
+func (p *program) deliver(ctx context.Context, client *http.Client, to string, callbacks []smilesigtest.Callback, asJSON bool) error {
+	allAcknowledged := true
+	for i, cb := range callbacks {
+		response, err := cb.Send(ctx, client, to)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		a := answer{
+			Number: i + 1, Status: response.StatusCode,
+			Swapped:      string(cb.Body) != string(callbacks[0].Body),
+			Acknowledged: response.StatusCode/100 == 2,
+		}
+		allAcknowledged = allAcknowledged && a.Acknowledged
+		if err := p.printAnswer(a, asJSON); err != nil {
+			return err
+		}
+	}
+	if !allAcknowledged {
+		return errRefused
+	}
+	return nil
+}
+
+func (p *program) printAnswer(a answer, asJSON bool) error {
+	if asJSON {
+		return p.printJSON(a)
+	}
+	note := ""
+	if a.Swapped {
+		note = "  (another body with the same pair)"
+	}
+	_, err := fmt.Fprintf(p.stdout, "%d  %d %s%s\n", a.Number, a.Status, http.StatusText(a.Status), note)
+	return err
+}

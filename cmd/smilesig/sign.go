@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"example.com/smilesig"
+)
+
+const signHelp = `Usage: smilesig sign [flags]
+
+Sign prints a pair for now, or for the text that -timestamp gives: what a
+request to Smile ID carries. With -inject it reads a JSON object from standard
+input and prints it with the pair as its first members; a pair that is there is
+replaced, every other byte stays.
+
+A pair is good with any body until it is too old. Treat it like a password.
+
+	SMILE_API_KEY=… smilesig sign -partner 085
+	smilesig sign -inject <request.json | curl -d @- -H 'Content-Type: application/json' …
+	smilesig sign -key-file key.txt -json | jq -r .signature
+
+Refused (exit code 1): a body that is no JSON object, or another partner's.
+`
+
+func sign(_ context.Context, p *program, args []string) error {
+	flags := newFlags("sign", signHelp)
+	credential := addCredentialFlags(flags)
+	inject := flags.Bool("inject", false, "put the pair into the JSON object on standard input")
+	timestamp := flags.String("timestamp", "", "sign this `text`, as it stands, instead of now;\nwith -inject it must look like 2006-01-02T15:04:05.000Z")
+	asJSON := flags.Bool("json", false, "print the pair as JSON")
+	if err := p.parse(flags, args, 0); err != nil {
+		return err
+	}
+	if *inject && credential.fromStdin() {
+		return usagef("the key and the body cannot both be on standard input")
+	}
+	c, err := credential.read(p)
+	if err != nil {
+		return err
+	}
+	signer, err := smilesig.NewSigner(c)
+	if err != nil {
+		return err
+	}
+	if *inject {
+		return p.inject(signer, *timestamp)
+	}
+	return p.printPair(signer, *timestamp, *asJSON)
+}
+
+func (p *program) printPair(signer *smilesig.Signer, timestamp string, asJSON bool) error {
+	pair := signer.Sign(time.Now())
+	if timestamp != "" {
+		var err error
+		if pair, err = signer.SignTimestamp(timestamp); err != nil {
+			return usagef("-timestamp: %s", text(err))
+		}
+	}
+	if asJSON {
+		return p.printJSON(pair)
+	}
+	_, err := fmt.Fprintf(p.stdout, "timestamp: %s\nsignature: %s\n", pair.Timestamp, pair.Signature)
+	return err
+}
+
+func (p *program) inject(signer *smilesig.Signer, timestamp string) error {
+	at := time.Now()
+	if timestamp != "" {
+		var err error
+		at, err = smilesig.ParseTimestamp(timestamp)
+		if err != nil || at.Format(smilesig.TimestampLayout) != timestamp {
+			return usagef("-timestamp: with -inject it must look like %s", smilesig.TimestampLayout)
+		}
+	}
+	body, err := p.read("-")
+	if err != nil {
+		return err
+	}
+	signed, err := signer.Inject(body, at)
+	if err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(signed)
+	return err
+}
