@@ -1,0 +1,16 @@
+module example.com/smilesig/examples/retryablehttp
+
+go 1.26.0
+
+require (
+	example.com/smilesig v0.0.0
+	github.com/hashicorp/go-retryablehttp v0.7.8
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace example.com/smilesig => ../..

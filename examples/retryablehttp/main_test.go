@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+func TestTwoAttemptsWithTwoTimestamps(t *testing.T) {
+	t.Parallel()
+	attempts, err := run()
+	require.NoError(t, err)
+	require.Len(t, attempts, 2)
+	first, second := attempts[0], attempts[1]
+	assert.Equal(t, http.StatusServiceUnavailable, first.status)
+	assert.Equal(t, http.StatusOK, second.status)
+	assert.Less(t, first.signed.Timestamp, second.signed.Timestamp)
+	assert.NotEqual(t, first.signed.Signature, second.signed.Signature)
+
+	signer, err := smilesig.NewSigner(credential)
+	require.NoError(t, err)
+	assert.True(t, signer.Confirm(first.signed.Timestamp, first.signed.Signature))
+	assert.True(t, signer.Confirm(second.signed.Timestamp, second.signed.Signature))
+}
+
+func TestRefusalIsNotRetried(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		refusal error
+		body    string
+		answer  smilesigtest.Tampering
+		sent    int
+	}{
+		{smilesig.ErrPartner, `{"partner_id":"86"}`, smilesigtest.Untampered, 0},
+		{smilesig.ErrMalformed, `[]`, smilesigtest.Untampered, 0},
+		{smilesig.ErrSignature, jobStatus, smilesigtest.WrongPair, 1},
+		{smilesig.ErrMissing, jobStatus, smilesigtest.NoPair, 1},
+	} {
+		smileID := smilesigtest.NewServer(t, credential)
+		smileID.JobStatus = test.answer
+		signer, err := smilesig.NewSigner(credential)
+		require.NoError(t, err)
+		attempts := 0
+		client := newClient(&smilesig.Transport{
+			Signer:           signer,
+			Origins:          []string{smileID.URL},
+			ConfirmResponses: true,
+			Placement: func(req *http.Request) smilesig.Placement {
+				attempts++
+				return smilesig.PlacementFor(req)
+			},
+		})
+		_, err = client.Post(smileID.URL+"/v1/job_status", "application/json", strings.NewReader(test.body))
+		assert.ErrorIs(t, err, test.refusal)
+		assert.Len(t, smileID.Requests(), test.sent)
+		assert.Equal(t, 1, attempts)
+	}
+}
