@@ -187,28 +187,28 @@ func scanObject(doc []byte, i int, visit func(Member)) (int, string) {
 	}
 }
 
-// nesting is the stack of open containers, a bit each.
+// nesting is the stack of open containers, a bit each: the one at level n is an
+// object if bit n is set.
 type nesting struct {
-	depth    int
+	depth    uint
 	inObject bool // whether the innermost is an object
-	objects  [(MaxDepth + 63) / 64]uint64
+	objects  [MaxDepth/64 + 1]uint64
 }
 
 func (n *nesting) push(object bool) {
-	bit := uint64(1) << (n.depth % 64)
-	if object {
-		n.objects[n.depth/64] |= bit
-	} else {
-		n.objects[n.depth/64] &^= bit
-	}
 	n.depth++
 	n.inObject = object
+	word, bit := &n.objects[n.depth/64], uint64(1)<<(n.depth%64)
+	if object {
+		*word |= bit
+	} else {
+		*word &^= bit
+	}
 }
 
 func (n *nesting) pop() {
 	n.depth--
-	outer := n.depth - 1
-	n.inObject = outer >= 0 && n.objects[outer/64]>>(outer%64)&1 == 1
+	n.inObject = n.objects[n.depth/64]>>(n.depth%64)&1 == 1
 }
 
 func closing(object bool) byte {
@@ -227,7 +227,7 @@ func at(doc []byte, i int) byte {
 }
 
 func skipSpace(doc []byte, i int) int {
-	for i < len(doc) && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\r' || doc[i] == '\t') {
+	for i < len(doc) && doc[i] <= ' ' && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\r' || doc[i] == '\t') {
 		i++
 	}
 	return i
@@ -329,11 +329,10 @@ func skipString(doc []byte, start int) (int, string) {
 			}
 			return i + 1, ""
 		case c == '\\':
-			end, problem := skipEscape(doc, i)
-			if problem != "" {
-				return end, problem
+			var problem string
+			if i, problem = skipEscapes(doc, i); problem != "" {
+				return i, problem
 			}
-			i = end
 		case c < ' ':
 			return i, Unexpected
 		default:
@@ -344,20 +343,25 @@ func skipString(doc []byte, start int) (int, string) {
 	return len(doc), Truncated
 }
 
-func skipEscape(doc []byte, i int) (int, string) {
-	letter := at(doc, i+1)
-	switch {
-	case letter == 'u':
-		for j := i + 2; j < i+6; j++ {
-			if hexValue(at(doc, j)) > 15 {
-				return j, Unexpected
+// skipEscapes reads one escape and those directly behind it.
+func skipEscapes(doc []byte, i int) (int, string) {
+	for at(doc, i) == '\\' {
+		letter := at(doc, i+1)
+		switch {
+		case unescaped[letter] != 0:
+			i += 2
+		case letter != 'u':
+			return i + 1, Unexpected
+		default:
+			for j := i + 2; j < i+6; j++ {
+				if hexValue(at(doc, j)) > 15 {
+					return j, Unexpected
+				}
 			}
+			i += 6
 		}
-		return i + 6, ""
-	case unescaped[letter] == 0:
-		return i + 1, Unexpected
 	}
-	return i + 2, ""
+	return i, ""
 }
 
 func hexValue(digit byte) byte {
