@@ -1,0 +1,136 @@
+package redisguard_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig/redisguard"
+)
+
+// TestMain silences the client, which logs that it cannot reach a server.
+func TestMain(m *testing.M) {
+	logging.Disable()
+	m.Run()
+}
+
+const patience = 10 * time.Second
+
+// A server is a redis-server of the test's own, in a directory of its own.
+type server struct {
+	t       *testing.T
+	socket  string
+	args    []string
+	process *os.Process
+	exited  chan struct{}
+}
+
+func startServer(t *testing.T, args ...string) *server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("SMILESIG_REQUIRE_TOOLS") == "1" {
+			require.NoError(t, err)
+		}
+		t.Skip("redis-server is not installed")
+	}
+	// The path of a socket has to be short, which that of t.TempDir may not be.
+	dir, err := os.MkdirTemp("", "redisguard")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &server{t: t, socket: filepath.Join(dir, "s")}
+	s.args = append([]string{"--dir", dir, "--unixsocket", s.socket, "--port", "0", "--save", ""}, args...)
+	s.start()
+	return s
+}
+
+func (s *server) start() {
+	s.t.Helper()
+	cmd := exec.Command("redis-server", s.args...)
+	require.NoError(s.t, cmd.Start())
+	s.process, s.exited = cmd.Process, make(chan struct{})
+	exited := s.exited
+	go func() {
+		cmd.Wait()
+		close(exited)
+	}()
+	s.t.Cleanup(s.kill)
+	client := s.client()
+	require.Eventually(s.t, func() bool { return client.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
+}
+
+func (s *server) kill() {
+	s.process.Kill() // also when stopped
+	<-s.exited
+}
+
+func (s *server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	require.NoError(s.t, s.process.Signal(signal))
+}
+
+// client returns a client on connections of its own, with go-redis's defaults but
+// for what change does.
+func (s *server) client(change ...func(*redis.Options)) *redis.Client {
+	options := &redis.Options{Network: "unix", Addr: s.socket}
+	for _, c := range change {
+		c(options)
+	}
+	client := redis.NewClient(options)
+	s.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// failingFast is for a client of a server that is to die.
+func failingFast(o *redis.Options) {
+	o.MaxRetries, o.DialerRetries = -1, 1
+}
+
+// startCluster returns a client of a cluster that is one server.
+func startCluster(t *testing.T) *redis.ClusterClient {
+	t.Helper()
+	port, busPort := freePort(t), freePort(t)
+	node := startServer(t,
+		"--bind", "127.0.0.1", "--port", fmt.Sprint(port),
+		"--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(busPort),
+	).client()
+	ctx := context.Background()
+	require.NoError(t, node.ClusterAddSlotsRange(ctx, 0, 16383).Err())
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Contains(c, node.ClusterInfo(ctx).Val(), "cluster_state:ok")
+	}, patience, 5*time.Millisecond)
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// newGuard returns a guard that is patient, because the machine may be busy.
+func newGuard(t *testing.T, client redis.UniversalClient) *redisguard.Guard {
+	t.Helper()
+	return newGuardWith(t, client, redisguard.Options{Timeout: patience})
+}
+
+func newGuardWith(t *testing.T, client redis.UniversalClient, options redisguard.Options) *redisguard.Guard {
+	t.Helper()
+	guard, err := redisguard.New(client, options)
+	require.NoError(t, err)
+	return guard
+}

@@ -1,0 +1,333 @@
+package smilesig_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest/guardtest"
+)
+
+func TestMemoryGuardKeepsTheContract(t *testing.T) {
+	guardtest.Run(t, func(*testing.T) smilesig.ReplayGuard { return new(smilesig.MemoryGuard) })
+}
+
+func digest(n int) (d smilesig.Digest) {
+	binary.BigEndian.PutUint64(d[:], uint64(n))
+	return d
+}
+
+func TestMemoryGuardNeverDropsALivePair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guard := &smilesig.MemoryGuard{Limit: 3}
+		for i, ttl := range []time.Duration{30 * time.Second, 10 * time.Second, 20 * time.Second} {
+			_, seen, err := guard.Bind(t.Context(), digest(i), digest(i), ttl)
+			require.NoError(t, err)
+			require.False(t, seen)
+		}
+		full := func(pair int) {
+			t.Helper()
+			_, _, err := guard.Bind(t.Context(), digest(pair), digest(0), time.Minute)
+			require.ErrorIs(t, err, smilesig.ErrGuard)
+			require.EqualError(t, err, "smilesig: replay guard failed: 3 pairs are live, the limit")
+		}
+		bound := func(pair int) {
+			t.Helper()
+			body, seen, err := guard.Bind(t.Context(), digest(pair), digest(99), time.Minute)
+			require.NoError(t, err)
+			require.True(t, seen)
+			require.Equal(t, digest(pair), body)
+		}
+		full(7)
+		for i := range 3 {
+			bound(i)
+		}
+
+		time.Sleep(10*time.Second - 1)
+		full(7)
+		bound(1)
+		time.Sleep(1) // the one that expires first makes room
+		_, seen, err := guard.Bind(t.Context(), digest(7), digest(7), time.Minute)
+		require.NoError(t, err)
+		require.False(t, seen)
+		bound(0)
+		bound(2)
+		bound(7)
+		full(1)
+	})
+}
+
+func TestMemoryGuardWithANegativeLimitHoldsNothing(t *testing.T) {
+	_, _, err := (&smilesig.MemoryGuard{Limit: -1}).Bind(t.Context(), digest(1), digest(1), time.Minute)
+	assert.ErrorIs(t, err, smilesig.ErrGuard)
+}
+
+func TestMemoryGuardReturnsTheContextsError(t *testing.T) {
+	gaveUp := errors.New("the client is gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gaveUp)
+	guard := new(smilesig.MemoryGuard)
+	_, _, err := guard.Bind(ctx, digest(1), digest(1), time.Minute)
+	assert.Equal(t, gaveUp, err)
+	_, seen, err := guard.Bind(t.Context(), digest(1), digest(1), time.Minute)
+	require.NoError(t, err)
+	assert.False(t, seen, "nothing was bound")
+}
+
+// BenchmarkMemoryGuard measures a bind of a new pair while DefaultGuardLimit
+// pairs are live and expire as fast as new ones come, and the memory per pair.
+func BenchmarkMemoryGuard(b *testing.B) {
+	b.Run("memory", func(b *testing.B) {
+		for b.Loop() {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			guard := new(smilesig.MemoryGuard)
+			for i := range smilesig.DefaultGuardLimit {
+				if _, _, err := guard.Bind(b.Context(), digest(i), digest(i), time.Hour); err != nil {
+					b.Fatal(err)
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/smilesig.DefaultGuardLimit, "B/pair")
+			runtime.KeepAlive(guard)
+		}
+	})
+	b.Run("bind", func(b *testing.B) {
+		guard := &smilesig.MemoryGuard{Limit: math.MaxInt}
+		for i := range smilesig.DefaultGuardLimit {
+			guard.Bind(b.Context(), digest(i), digest(i), time.Duration(i)*time.Microsecond)
+		}
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			guard.Bind(b.Context(), digest(-i), digest(i), 100*time.Millisecond)
+		}
+	})
+}
+
+// ---- the guard in a Verifier ----
+
+func TestAGuardRefusesAnotherBodyUnderThePair(t *testing.T) {
+	first, other := signedBody(t, `,"ResultCode":"1012"`), signedBody(t, `,"ResultCode":"1013"`)
+	header := headerPair(newSigner(t, testCredential).Sign(testTime))
+	for name, send := range map[string]func(v *smilesig.Verifier, body string) (smilesig.Callback, error){
+		"in the body": func(v *smilesig.Verifier, body string) (smilesig.Callback, error) {
+			return v.Verify(t.Context(), nil, []byte(body))
+		},
+		"in the headers": func(v *smilesig.Verifier, body string) (smilesig.Callback, error) {
+			return v.Verify(t.Context(), header, []byte(body))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVerifier(t)
+			v.Guard = new(smilesig.MemoryGuard)
+			cb, err := send(v, first)
+			require.NoError(t, err)
+			assert.False(t, cb.SeenBefore)
+
+			cb, err = send(v, first)
+			require.NoError(t, err)
+			assert.True(t, cb.SeenBefore, "a redelivery")
+
+			cb, err = send(v, other)
+			assert.ErrorIs(t, err, smilesig.ErrReplayed)
+			assert.Zero(t, cb)
+			assert.Equal(t, 503, smilesig.StatusCode(err))
+		})
+	}
+}
+
+func TestAPairIsBoundAcrossPlacementsAndTexts(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard = new(smilesig.MemoryGuard)
+	body := signedBody(t, "")
+	_, err := v.Verify(t.Context(), nil, []byte(body))
+	require.NoError(t, err)
+	_, err = v.Verify(t.Context(), nil, []byte(strings.Replace(body, "=", `\u003d`, 1)))
+	assert.ErrorIs(t, err, smilesig.ErrReplayed, "the same pair, written otherwise")
+	_, err = v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime)), []byte("{}"))
+	assert.ErrorIs(t, err, smilesig.ErrReplayed, "the same pair, elsewhere")
+	cb, err := v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime)), []byte(body))
+	require.NoError(t, err)
+	assert.True(t, cb.SeenBefore)
+}
+
+// A spyGuard keeps what it is asked and answers with what it has.
+type spyGuard struct {
+	asked      atomic.Int32
+	pair, body smilesig.Digest
+	ttl        time.Duration
+	err        error
+}
+
+func (g *spyGuard) Bind(_ context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+	g.asked.Add(1)
+	g.pair, g.body, g.ttl = pair, body, ttl
+	return smilesig.Digest{}, false, g.err
+}
+
+func TestTheGuardIsAskedForDigestsUntilThePairIsStale(t *testing.T) {
+	body := []byte(signedBody(t, ""))
+	pair := newSigner(t, testCredential).Sign(testTime)
+	for age, want := range map[time.Duration]time.Duration{
+		0:                16 * time.Minute,
+		15 * time.Minute: time.Minute,
+		-time.Minute:     17 * time.Minute,
+	} {
+		guard := new(spyGuard)
+		v := newVerifier(t)
+		v.Guard, v.Now = guard, at(testTime.Add(age))
+		_, err := v.Verify(t.Context(), nil, body)
+		require.NoError(t, err)
+		assert.Equal(t, want, guard.ttl)
+		assert.Equal(t, smilesig.Digest(sha256.Sum256(body)), guard.body)
+		assert.NotEqual(t, smilesig.Digest(sha256.Sum256([]byte(pair.Signature))), guard.pair, "domain-separated")
+		assert.NotContains(t, string(guard.pair[:]), pair.Signature[:8])
+	}
+
+	guard := new(spyGuard)
+	endless := newVerifier(t)
+	endless.Guard, endless.MaxAge, endless.MaxSkew = guard, math.MaxInt64, math.MaxInt64
+	_, err := endless.Verify(t.Context(), nil, body)
+	require.NoError(t, err)
+	assert.Equal(t, time.Duration(math.MaxInt64), guard.ttl, "no overflow")
+}
+
+func TestTheGuardIsAskedLast(t *testing.T) {
+	guard := new(spyGuard)
+	v := newVerifier(t)
+	v.Guard, v.OnReject = guard, quiet
+	stale := v.Signer.Sign(testTime.Add(-time.Hour))
+	for i := range 200_000 {
+		forged := smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: fmt.Sprintf("%043d=", i)}
+		_, err := v.Verify(t.Context(), headerPair(forged), nil)
+		require.ErrorIs(t, err, smilesig.ErrSignature)
+	}
+	_, err := v.Verify(t.Context(), headerPair(stale), nil)
+	require.ErrorIs(t, err, smilesig.ErrStale)
+	r := httptest.NewRequest("POST", "/", strings.NewReader("cut short"))
+	r.Header, r.ContentLength = headerPair(v.Signer.Sign(testTime)), 1000
+	w := httptest.NewRecorder()
+	v.Handler(new(spyHandler)).ServeHTTP(w, r)
+	require.Equal(t, 400, w.Code)
+	assert.Zero(t, guard.asked.Load())
+}
+
+func TestAGuardThatFails(t *testing.T) {
+	cause := errors.New("no connection")
+	v := newVerifier(t)
+	v.Guard = &spyGuard{err: cause}
+	_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+	assert.ErrorIs(t, err, smilesig.ErrGuard)
+	assert.ErrorIs(t, err, cause)
+	assert.EqualError(t, err, "smilesig: replay guard failed: no connection")
+
+	full := &smilesig.MemoryGuard{Limit: -1}
+	v.Guard = full
+	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+	assert.EqualError(t, err, "smilesig: replay guard failed: 0 pairs are live, the limit")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	v.Guard = guardFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	_, err = v.Verify(ctx, nil, []byte(signedBody(t, "")))
+	assert.ErrorIs(t, err, smilesig.ErrGuard)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+
+	v.Guard = guardFunc(func(context.Context) error { panic("guard") })
+	assert.PanicsWithValue(t, "guard", func() { v.Verify(t.Context(), nil, []byte(signedBody(t, ""))) })
+}
+
+type guardFunc func(context.Context) error
+
+func (f guardFunc) Bind(ctx context.Context, _, _ smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
+	return smilesig.Digest{}, false, f(ctx)
+}
+
+func TestReplaysOverHTTP(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard = new(smilesig.MemoryGuard)
+	var kept []string
+	v.OnReject = func(r *http.Request, err error) int {
+		assert.ErrorIs(t, err, smilesig.ErrReplayed)
+		body, _ := io.ReadAll(r.Body)
+		kept = append(kept, string(body))
+		return 0
+	}
+	fail := true
+	var seen []bool
+	server := serve(t, v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cb, _ := smilesig.FromContext(r.Context())
+		seen = append(seen, cb.SeenBefore)
+		if fail {
+			w.WriteHeader(500)
+			fail = false
+		}
+	})))
+	first, other := signedBody(t, `,"a":1`), signedBody(t, `,"a":2`)
+	assert.Equal(t, 500, post(t, server.URL, nil, strings.NewReader(first)).StatusCode)
+	assert.Equal(t, 200, post(t, server.URL, nil, strings.NewReader(first)).StatusCode, "redelivered after a handler failed")
+	res := post(t, server.URL, nil, strings.NewReader(other))
+	assert.Equal(t, 503, res.StatusCode)
+	assert.Equal(t, "30", res.Header.Get("Retry-After"))
+	assert.Equal(t, []bool{false, true}, seen)
+	assert.Equal(t, []string{other}, kept, "OnReject can keep what may be genuine")
+}
+
+func TestAThousandBodiesUnderOnePair(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard, v.OnReject = new(smilesig.MemoryGuard), quiet
+	var ran atomic.Int32
+	handler := v.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran.Add(1) }))
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			r := httptest.NewRequest("POST", "/", strings.NewReader(signedBody(t, fmt.Sprintf(`,"n":%d`, i))))
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	wg.Wait()
+	assert.EqualValues(t, 1, ran.Load())
+}
+
+func TestRedeliveriesAtOnceAllRun(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard = new(smilesig.MemoryGuard)
+	body := []byte(signedBody(t, ""))
+	var first, again atomic.Int32
+	handler := v.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if cb, _ := smilesig.FromContext(r.Context()); cb.SeenBefore {
+			again.Add(1)
+		} else {
+			first.Add(1)
+		}
+	}))
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", bytes.NewReader(body)))
+		})
+	}
+	wg.Wait()
+	assert.EqualValues(t, 1, first.Load())
+	assert.EqualValues(t, 99, again.Load())
+}

@@ -1,0 +1,195 @@
+package guardtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"example.com/smilesig"
+)
+
+type bindFunc func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error)
+
+func (bind bindFunc) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
+	return bind(ctx, pair, body, ttl)
+}
+
+// A brokenGuard does something wrong, which breaks at least the promise named.
+type brokenGuard struct {
+	name    string
+	promise string
+	guard   func() smilesig.ReplayGuard
+}
+
+var brokenGuards = []brokenGuard{
+	{"calls a first bind seen", "a first bind is not seen", answering(func(a *answer) { a.seen = true })},
+	{"returns no body for a first bind", "a first bind is not seen", answering(func(a *answer) {
+		if !a.seen {
+			a.bound = smilesig.Digest{}
+		}
+	})},
+	{"fails", "a first bind is not seen", answering(func(a *answer) { a.err = errors.New("down") })},
+	{"calls nothing seen", "the same body is seen", answering(func(a *answer) { a.seen = false })},
+	{"forgets at once", "the same body is seen", binding(func(c *call) { c.ttl = 0 })},
+	{"returns the caller's body", "another body finds the first and changes nothing", answering(func(a *answer) { a.bound = a.body })},
+	{"lets the last body win", "another body finds the first and changes nothing", newLastWins},
+	{"looks at half of the pair", "pairs are independent", binding(func(c *call) { clear(c.pair[16:]) })},
+	{"drops pairs when there are many", "pairs are independent", newForgetful},
+	{"cuts the body at a zero", "digests are any bytes", answering(func(a *answer) { cutAt(0, a) })},
+	{"cuts the body at a line break", "digests are any bytes", answering(func(a *answer) { cutAt('\n', a) })},
+	{"never expires", "a binding expires in time and can be made again", binding(func(c *call) { c.ttl = longTTL })},
+	{"expires early", "a binding expires in time and can be made again", binding(func(c *call) { c.ttl /= 2 })},
+	{"is prolonged by being seen", "a binding expires in time and can be made again", newProlonging},
+	{"binds a pair once only", "a binding expires in time and can be made again", newOnceOnly},
+	{"takes no milliseconds for ever", "a tiny ttl is short", binding(func(c *call) {
+		if c.ttl < time.Millisecond {
+			c.ttl = longTTL
+		}
+	})},
+	{"refuses no milliseconds", "a tiny ttl is short", answering(func(a *answer) {
+		if a.ttl < time.Millisecond {
+			a.err = errors.New("invalid expiry")
+		}
+	})},
+	{"overflows", "a huge ttl is long", binding(func(c *call) {
+		if c.ttl > math.MaxInt64-time.Duration(time.Now().UnixNano()) {
+			c.ttl = 0
+		}
+	})},
+	{"refuses years", "a huge ttl is long", answering(func(a *answer) {
+		if a.ttl > 365*24*time.Hour {
+			a.err = errors.New("invalid expiry")
+		}
+	})},
+	{"looks first and binds then", "one of many binds at once wins", newNotAtomic},
+	{"hangs once the context has ended", "an ended context does not hang", whenEnded(func() answer { select {} })},
+	{"makes up a first bind once the context has ended", "an ended context does not hang", whenEnded(func() answer { return answer{} })},
+	{"hangs when the context ends", "a context may end at any moment", whenEnded(func() answer { select {} })},
+	{"does nothing", "a context may end at any moment", newIdle},
+	{"makes up a body when the context ends", "a context may end at any moment", whenEnded(func() answer { return answer{seen: true} })},
+}
+
+type call struct {
+	pair, body smilesig.Digest
+	ttl        time.Duration
+}
+
+// binding is a good guard but for what spoil does to each call.
+func binding(spoil func(*call)) func() smilesig.ReplayGuard {
+	return func() smilesig.ReplayGuard {
+		var good smilesig.MemoryGuard
+		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+			c := call{pair, body, ttl}
+			spoil(&c)
+			return good.Bind(ctx, c.pair, c.body, c.ttl)
+		})
+	}
+}
+
+type answer struct {
+	call
+	bound smilesig.Digest
+	seen  bool
+	err   error
+}
+
+// answering is a good guard but for what spoil does to each answer.
+func answering(spoil func(*answer)) func() smilesig.ReplayGuard {
+	return func() smilesig.ReplayGuard {
+		var good smilesig.MemoryGuard
+		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+			a := answer{call: call{pair, body, ttl}}
+			a.bound, a.seen, a.err = good.Bind(ctx, pair, body, ttl)
+			spoil(&a)
+			return a.bound, a.seen, a.err
+		})
+	}
+}
+
+// whenEnded is a good guard but for a context that can end. It waits for that.
+func whenEnded(then func() answer) func() smilesig.ReplayGuard {
+	return func() smilesig.ReplayGuard {
+		var good smilesig.MemoryGuard
+		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+			if ctx.Done() != nil {
+				<-ctx.Done()
+				a := then()
+				return a.bound, a.seen, a.err
+			}
+			return good.Bind(ctx, pair, body, ttl)
+		})
+	}
+}
+
+func cutAt(c byte, a *answer) {
+	if i := bytes.IndexByte(a.bound[:], c); i >= 0 {
+		clear(a.bound[i:])
+		a.bound[len(a.bound)-1] = 'X'
+	}
+}
+
+func newIdle() smilesig.ReplayGuard {
+	return bindFunc(func(context.Context, smilesig.Digest, smilesig.Digest, time.Duration) (smilesig.Digest, bool, error) {
+		return smilesig.Digest{}, false, nil
+	})
+}
+
+func newOnceOnly() smilesig.ReplayGuard {
+	var good smilesig.MemoryGuard
+	var known sync.Map // pairs
+	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+		if _, again := known.LoadOrStore(pair, true); again {
+			ttl = 0
+		}
+		return good.Bind(ctx, pair, body, ttl)
+	})
+}
+
+func newLastWins() smilesig.ReplayGuard {
+	var bodies sync.Map
+	return bindFunc(func(_ context.Context, pair, body smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
+		bound, seen := bodies.Swap(pair, body)
+		if !seen {
+			return body, false, nil
+		}
+		return bound.(smilesig.Digest), true, nil
+	})
+}
+
+func newNotAtomic() smilesig.ReplayGuard {
+	var bodies sync.Map
+	return bindFunc(func(_ context.Context, pair, body smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
+		if bound, seen := bodies.Load(pair); seen {
+			return bound.(smilesig.Digest), true, nil
+		}
+		time.Sleep(time.Millisecond) // as long as a round trip
+		bodies.Store(pair, body)
+		return body, false, nil
+	})
+}
+
+func newForgetful() smilesig.ReplayGuard {
+	recent := new(smilesig.MemoryGuard)
+	binds := 0
+	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+		if binds++; binds%25 == 0 {
+			recent = new(smilesig.MemoryGuard)
+		}
+		return recent.Bind(ctx, pair, body, ttl)
+	})
+}
+
+func newProlonging() smilesig.ReplayGuard {
+	var first smilesig.MemoryGuard
+	var prolonged sync.Map // pairs
+	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+		bound, seen, err := first.Bind(ctx, pair, body, ttl)
+		if _, again := prolonged.LoadOrStore(pair, true); again {
+			seen = true
+		}
+		return bound, seen, err
+	})
+}

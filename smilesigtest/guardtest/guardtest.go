@@ -1,0 +1,105 @@
+// Package guardtest checks that a [smilesig.ReplayGuard] keeps its contract.
+// Call [Run] in the tests of a guard of your own.
+package guardtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"example.com/smilesig"
+)
+
+// Run runs one subtest for each promise of a ReplayGuard: what a first, a second
+// and a thousandth bind return, alone and at once, that bindings expire when they
+// should and neither before nor later, and what an ended context may do.
+//
+// It calls newGuard once for each subtest. The guards may share a store, and it
+// need not be empty, because the pairs are random. They must have room for 100
+// bindings, most of which last a minute and some for centuries.
+//
+// Run takes less than a second with a guard that keeps the contract. It waits 10
+// seconds for what should happen at once before it fails.
+func Run(t *testing.T, newGuard func(t *testing.T) smilesig.ReplayGuard) {
+	for _, p := range promises {
+		t.Run(p.name, func(t *testing.T) {
+			s := suite{ReplayGuard: newGuard(t), patience: 10 * time.Second}
+			if err := p.check(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A promise is checked by a function and not by a test, so that this package's
+// own tests can see broken guards fail.
+type promise struct {
+	name  string
+	check func(suite) error
+}
+
+var promises = []promise{
+	{"a first bind is not seen", suite.firstBind},
+	{"the same body is seen", suite.sameBody},
+	{"another body finds the first and changes nothing", suite.otherBody},
+	{"pairs are independent", suite.independentPairs},
+	{"digests are any bytes", suite.anyBytes},
+	{"a binding expires in time and can be made again", suite.expiry},
+	{"a tiny ttl is short", suite.tinyTTL},
+	{"a huge ttl is long", suite.hugeTTL},
+	{"one of many binds at once wins", suite.oneWinner},
+	{"an ended context does not hang", suite.endedContext},
+	{"a context may end at any moment", suite.endingContext},
+}
+
+// A suite is a guard under test.
+type suite struct {
+	smilesig.ReplayGuard
+	patience time.Duration // for what should happen at once
+}
+
+// longTTL outlasts every check.
+const longTTL = time.Minute
+
+// first binds a pair for the first time.
+func (s suite) first(pair, body smilesig.Digest, ttl time.Duration) error {
+	bound, seen, err := s.Bind(context.Background(), pair, body, ttl)
+	switch {
+	case err != nil:
+		return fmt.Errorf("first bind, ttl %v: %w", ttl, err)
+	case seen:
+		return fmt.Errorf("first bind, ttl %v: seen", ttl)
+	case bound != body:
+		return fmt.Errorf("first bind, ttl %v: not the body that was just bound", ttl)
+	}
+	return nil
+}
+
+// again binds a pair that is bound to want already.
+func (s suite) again(pair, body, want smilesig.Digest) error {
+	bound, seen, err := s.Bind(context.Background(), pair, body, longTTL)
+	switch {
+	case err != nil:
+		return fmt.Errorf("bind of a bound pair: %w", err)
+	case !seen:
+		return fmt.Errorf("bind of a bound pair: not seen")
+	case bound != want:
+		return fmt.Errorf("bind of a bound pair: not the body it is bound to")
+	}
+	return nil
+}
+
+// awaitRebind binds pair to body as soon as an earlier binding has expired.
+func (s suite) awaitRebind(pair, body smilesig.Digest) error {
+	for deadline := time.Now().Add(s.patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		_, seen, err := s.Bind(context.Background(), pair, body, longTTL)
+		if err != nil {
+			return fmt.Errorf("bind while waiting for a binding to expire: %w", err)
+		}
+		if !seen {
+			return nil
+		}
+	}
+	return fmt.Errorf("a binding has not expired within %v", s.patience)
+}
