@@ -1,0 +1,151 @@
+package smilesig_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+func ExampleSigner() {
+	signer, err := smilesig.NewSigner(smilesig.Credential{PartnerID: "partner", APIKey: "apiKey"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pair, err := signer.SignTimestamp("2023-02-13T15:07:42.214Z")
+	fmt.Println(pair.Signature, err)
+	fmt.Println(signer.Confirm(pair.Timestamp, pair.Signature))
+	// Output:
+	// XxThLHZy2ij1WINkqNEPgzVs9RvUDHWlebDYzprqS74= <nil>
+	// true
+}
+
+func ExampleSigner_Inject() {
+	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	body, err := signer.Inject([]byte(`{"partner_id": "085", "amount": 1.0}`), time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC))
+	fmt.Println(string(body), err)
+
+	_, err = signer.Inject([]byte(`{"partner_id": "85"}`), time.Now())
+	fmt.Println(err)
+	// Output:
+	// {"signature":"a2nc8nUCnmvjntUE613EjSpIWhy2un/a8LuTMk9u1c4=","timestamp":"2024-01-02T03:04:05.000Z","partner_id": "085", "amount": 1.0} <nil>
+	// smilesig: another partner's body: the body says "85", the credential 085
+}
+
+func ExampleTransport() {
+	ask := func() error {
+		signer, err := smilesig.NewSigner(smilesig.Credential{
+			PartnerID: os.Getenv("SMILE_PARTNER_ID"),
+			APIKey:    os.Getenv("SMILE_API_KEY"),
+		})
+		if err != nil {
+			return err
+		}
+		client := &http.Client{
+			Transport: &smilesig.Transport{Signer: signer, ConfirmResponses: true},
+			Timeout:   time.Minute,
+		}
+		res, err := client.Post("https://testapi.smileidentity.com/v1/job_status", "application/json",
+			strings.NewReader(`{"partner_id":"085","user_id":"user-1","job_id":"job-1"}`))
+		if err != nil {
+			return err
+		}
+		return res.Body.Close()
+	}
+	fmt.Println(ask())
+	// Output:
+	// smilesig: current credential: the partner ID is empty
+	// smilesig: current credential: the API key is empty
+}
+
+func ExampleVerifier_Handler() {
+	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+
+	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard)}
+	takeResult := func(w http.ResponseWriter, r *http.Request) {
+		cb, _ := smilesig.FromContext(r.Context())
+		var result struct{ SmileJobID, ResultCode string }
+		if err := json.NewDecoder(r.Body).Decode(&result); err != nil {
+			http.Error(w, "not a result", http.StatusBadRequest)
+			return
+		}
+		fmt.Println(cb.PartnerID, result.SmileJobID, result.ResultCode, cb.SeenBefore)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /callbacks/{secret}", verifier.Handler(http.HandlerFunc(takeResult)))
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
+
+	callback := func() *http.Request {
+		body, _ := signer.Inject([]byte(`{"SmileJobID":"0000056574","ResultCode":"1012"}`), time.Now())
+		return httptest.NewRequest("POST", "/callbacks/x8Qm2", strings.NewReader(string(body)))
+	}
+	server.Handler.ServeHTTP(httptest.NewRecorder(), callback())
+	// Output:
+	// 085 0000056574 1012 false
+}
+
+// Callbacks that come through a queue or a function gateway have no http.Request.
+func ExampleVerifier_Verify() {
+	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	verifier := &smilesig.Verifier{Signer: signer}
+
+	pair := signer.Sign(time.Now())
+	header := http.Header{"response-signature": {pair.Signature}, "response-timestamp": {pair.Timestamp}}
+	cb, err := verifier.Verify(context.Background(), header, []byte(`{"status":"clear"}`))
+	fmt.Println(cb.PartnerID, cb.Placement, err)
+
+	_, err = verifier.Verify(context.Background(), nil, []byte(`{"status":"clear"}`))
+	fmt.Println(smilesig.StatusCode(err), err)
+	// Output:
+	// 085 InHeader <nil>
+	// 401 smilesig: signature missing: no timestamp
+}
+
+// Keep what was refused but may be genuine, for a person to look at.
+func ExampleVerifier_onReject() {
+	keep := func(body []byte) error { return nil } // in a table of yours
+	verifier := &smilesig.Verifier{
+		OnReject: func(r *http.Request, err error) (status int) {
+			slog.WarnContext(r.Context(), "callback refused", "error", err)
+			if errors.Is(err, smilesig.ErrReplayed) || errors.Is(err, smilesig.ErrStale) {
+				if body, err := io.ReadAll(r.Body); err == nil && keep(body) == nil {
+					return http.StatusAccepted // it need not come again
+				}
+			}
+			return 0
+		},
+	}
+	_ = verifier
+}
+
+// The README shows this one.
+func TestHandlerOfYours(t *testing.T) {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	signer, err := smilesig.NewSigner(credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard), OnReject: quiet}
+	handler := verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+
+	cb := smilesigtest.NewCallback(credential, []byte(`{"ResultCode":"1012"}`))
+	for want, sent := range map[int]smilesigtest.Callback{200: cb, 401: cb.Stale(), 400: cb.Doubled()} {
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, sent.Request("/callbacks"))
+		if response.Code != want {
+			t.Errorf("got %d, want %d", response.Code, want)
+		}
+	}
+}
