@@ -307,7 +307,7 @@ func skipDigits(doc []byte, i int) int {
 	return i
 }
 
-// skipString reads the string whose opening quote is at start, eight bytes at a
+// skipString reads the string whose opening quote is at start, several bytes at a
 // time where none of them needs a look.
 func skipString(doc []byte, start int) (int, string) {
 	var seen uint64 // every byte seen: the high bits tell of text beyond ASCII
@@ -317,7 +317,9 @@ func skipString(doc []byte, start int) (int, string) {
 			seen |= word
 			stops := quotesEscapesControls(word)
 			if stops == 0 {
-				i += 8
+				if i += 8; i-start > 32 {
+					i, seen = skipPlain(doc, i, seen)
+				}
 				continue
 			}
 			i += bits.TrailingZeros64(stops) / 8
@@ -341,6 +343,23 @@ func skipString(doc []byte, start int) (int, string) {
 		}
 	}
 	return len(doc), Truncated
+}
+
+// skipPlain reads 32 bytes at a time of a string that has proved to be long, a
+// photo perhaps, as long as there is nothing to look at.
+func skipPlain(doc []byte, i int, seen uint64) (int, uint64) {
+	for ; len(doc)-i >= 32; i += 32 {
+		block := doc[i : i+32]
+		a := binary.LittleEndian.Uint64(block)
+		b := binary.LittleEndian.Uint64(block[8:])
+		c := binary.LittleEndian.Uint64(block[16:])
+		d := binary.LittleEndian.Uint64(block[24:])
+		if quotesEscapesControls(a)|quotesEscapesControls(b)|quotesEscapesControls(c)|quotesEscapesControls(d) != 0 {
+			break
+		}
+		seen |= a | b | c | d
+	}
+	return i, seen
 }
 
 // skipEscapes reads one escape and those directly behind it.
@@ -383,11 +402,11 @@ const (
 
 // quotesEscapesControls returns a word whose lowest set bit is in the first
 // byte of word that is a quote, a backslash or a control character; 0 if none is.
-// A byte below n is one from which subtracting n borrows.
+// Subtracting n sets the high bit of an ASCII byte that is below n.
 func quotesEscapesControls(word uint64) uint64 {
 	quote := word ^ '"'*lowBits
 	escape := word ^ '\\'*lowBits
-	return ((quote-lowBits)&^quote | (escape-lowBits)&^escape | (word-' '*lowBits)&^word) & highBits
+	return ((quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits)) &^ word & highBits
 }
 
 // invalidUTF8 returns the offset of the first byte of text that is not UTF-8.

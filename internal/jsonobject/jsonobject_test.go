@@ -177,6 +177,22 @@ func TestScanDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestScanCutsStringsOfEveryLengthShort(t *testing.T) {
+	for length := range 200 {
+		doc := `{"a":"` + strings.Repeat("é", length/2) + strings.Repeat("a", length%2)
+		err := jsonobject.Scan([]byte(doc), func(jsonobject.Member) {})
+		assert.Equal(t, &jsonobject.SyntaxError{Problem: jsonobject.Truncated, Offset: len(doc)}, err)
+		assert.NoError(t, jsonobject.Scan([]byte(doc+`"}`), func(jsonobject.Member) {}))
+		for i := len(`{"a":"`); i < len(doc); i++ {
+			for _, wrong := range []string{"\n", "\xff", "\x80"} {
+				changed := doc[:i] + wrong + doc[i+1:] + `"}`
+				assert.Equal(t, json.Valid([]byte(changed)) && utf8.ValidString(changed),
+					jsonobject.Scan([]byte(changed), func(jsonobject.Member) {}) == nil, "%q", changed)
+			}
+		}
+	}
+}
+
 // FuzzScan holds Scan against encoding/json and unicode/utf8.
 func FuzzScan(f *testing.F) {
 	for _, fault := range faults {
