@@ -3,31 +3,38 @@ package smilesig
 import (
 	"bytes"
 	"io"
+	"math"
 	"net/http"
 	"sync"
 )
 
-// Buffers for bodies are pooled: most are small, some hold several photos. What
-// is larger than a callback may be by default is left to the garbage collector.
-const largestPooled = 2 * DefaultMaxBytes
+// A buffer holds a body. Buffers are pooled: most bodies are small, some hold
+// several photos.
+type buffer struct {
+	bytes.Buffer
+	limited io.LimitedReader // here, so that it is not allocated for each body
+}
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
-func getBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
-
-func putBuffer(b *bytes.Buffer) {
-	if b.Cap() <= largestPooled {
+// release returns b to the pool, unless its body was larger than callbacks are by
+// default.
+func (b *buffer) release() {
+	if b.Cap() <= 2*DefaultMaxBytes {
 		b.Reset()
 		buffers.Put(b)
 	}
 }
 
-// readAll appends all of body to b. A declared length makes room at once, but
-// not much before bytes arrive, because declaring costs a sender nothing.
-func readAll(b *bytes.Buffer, body io.Reader, declaredLen int64) error {
+// readAll reads body to its end, but no more than limit+1 bytes, so that b.Len()
+// tells of a body that is too long. A declared length makes room at once, but not
+// much before bytes arrive, because declaring costs a sender nothing.
+func (b *buffer) readAll(body io.Reader, declaredLen, limit int64) error {
 	const mostAtOnce = 64 << 10
 	b.Grow(int(max(0, min(declaredLen, mostAtOnce))) + bytes.MinRead)
-	_, err := b.ReadFrom(body)
+	b.limited = io.LimitedReader{R: body, N: min(limit, math.MaxInt64-1) + 1}
+	_, err := b.ReadFrom(&b.limited)
+	b.limited.R = nil
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -186,12 +187,12 @@ func (t *Transport) signHeader(req *http.Request) *http.Request {
 
 // signBody reads and closes the body, and takes the time afterwards.
 func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
-	buffer := getBuffer()
-	defer putBuffer(buffer)
-	if err := readRequestBody(buffer, req); err != nil {
+	unsigned := buffers.Get().(*buffer)
+	defer unsigned.release()
+	if err := readRequestBody(unsigned, req); err != nil {
 		return nil, err
 	}
-	body, err := t.Signer.Inject(buffer.Bytes(), currentTime(t.Now))
+	body, err := t.Signer.Inject(unsigned.Bytes(), currentTime(t.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -207,18 +208,17 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 
 // readRequestBody reads the body of an outbound request into b and closes it,
 // at once if the request's context ends.
-func readRequestBody(b *bytes.Buffer, req *http.Request) error {
+func readRequestBody(b *buffer, req *http.Request) error {
 	closeOnce := sync.OnceValue(req.Body.Close)
 	stop := context.AfterFunc(req.Context(), func() { closeOnce() })
 	defer stop()
 	defer closeOnce()
 
-	declared := req.ContentLength
-	body := io.Reader(req.Body)
+	declared, limit := req.ContentLength, int64(math.MaxInt64)
 	if declared > 0 { // 0 with a body means that the length is unknown
-		body = io.LimitReader(body, declared+1)
+		limit = declared
 	}
-	err := readAll(b, body, declared)
+	err := b.readAll(req.Body, declared, limit)
 	if err == nil {
 		err = closeOnce()
 	}
@@ -255,23 +255,23 @@ func closeBody(req *http.Request) {
 // [http.Server.ReadTimeout].
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		buffer := getBuffer()
-		defer putBuffer(buffer)
+		received := buffers.Get().(*buffer)
+		defer received.release()
 		wholeBodyRead := false
 		cb, err := v.verify(r.Context(), r.Header, r.ContentLength, func() ([]byte, error) {
-			err := v.readCallback(buffer, w, r)
+			err := v.readCallback(received, r)
 			wholeBodyRead = err == nil
-			return buffer.Bytes(), err
+			return received.Bytes(), err
 		})
 
-		body := &detachable{rest: buffer.Bytes()}
+		body := &detachable{rest: received.Bytes()}
 		defer body.Close()
 		ctx := r.Context()
 		if err == nil {
 			ctx = NewContext(ctx, cb)
 		}
 		passed := r.WithContext(ctx)
-		passed.Body, passed.ContentLength, passed.TransferEncoding = body, int64(buffer.Len()), nil
+		passed.Body, passed.ContentLength, passed.TransferEncoding = body, int64(received.Len()), nil
 		if err != nil {
 			if !wholeBodyRead && r.ProtoMajor == 1 {
 				// Without this the server would wait for more of the body
@@ -286,21 +286,23 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 }
 
 // readCallback reads the body of a callback into b, no further than MaxBytes.
-func (v *Verifier) readCallback(b *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
+func (v *Verifier) readCallback(b *buffer, r *http.Request) error {
 	if r.Body == nil {
 		return nil
 	}
-	err := readAll(b, http.MaxBytesReader(w, r.Body, v.maxBytes()), r.ContentLength)
+	limit := v.maxBytes()
+	err := b.readAll(r.Body, r.ContentLength, limit)
+	if int64(b.Len()) > limit {
+		b.Truncate(int(limit))
+		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
+	}
 	if err == nil && r.ContentLength > 0 && int64(b.Len()) != r.ContentLength {
 		err = io.ErrUnexpectedEOF
 	}
-	switch tooLarge := (*http.MaxBytesError)(nil); {
-	case err == nil:
-		return nil
-	case errors.As(err, &tooLarge):
-		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, tooLarge.Limit)
+	if err != nil {
+		return fmt.Errorf("%w: reading the body: %w", ErrMalformed, err)
 	}
-	return fmt.Errorf("%w: reading the body: %w", ErrMalformed, err)
+	return nil
 }
 
 func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, err error) {

@@ -43,8 +43,8 @@ func peekPair(res *http.Response) (receivedPair, error) {
 	if res.Body == nil { // a Base that is not net/http's
 		res.Body = http.NoBody
 	}
-	var start bytes.Buffer
-	err := readAll(&start, io.LimitReader(res.Body, DefaultMaxBytes+1), res.ContentLength)
+	var start buffer // not pooled: the caller reads on from it
+	err := start.readAll(res.Body, res.ContentLength, DefaultMaxBytes)
 	rest := io.Reader(res.Body)
 	if err != nil {
 		rest = failedReader{err}
