@@ -38,11 +38,15 @@ type Callback struct {
 }
 
 // NewCallback returns a v1 or v2 callback, whose pair is in its body, signed for now.
+//
+// Two callbacks made in the same millisecond share a pair, and a Verifier with a
+// Guard refuses the second: set their Times apart.
 func NewCallback(credential smilesig.Credential, body []byte) Callback {
 	return Callback{Credential: credential, Placement: smilesig.InBody, Body: body, Time: time.Now()}
 }
 
-// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for now.
+// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for now;
+// see [NewCallback] about several at once.
 func NewWebhook(credential smilesig.Credential, body []byte) Callback {
 	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: time.Now()}
 }

@@ -147,8 +147,10 @@ func (s *Server) authSmile(body []byte) reply {
 }
 
 func (s *Server) jobStatus(m members) reply {
-	complete := s.isComplete(m.text("user_id"), m.text("job_id"))
-	return accepted(s.signed(map[string]any{
-		"code": "2302", "job_complete": complete, "job_success": complete,
-	}, s.JobStatus))
+	j := s.completeJob(m.text("user_id"), m.text("job_id"))
+	answer := map[string]any{"code": "2302", "job_complete": j != nil, "job_success": j != nil}
+	if j != nil {
+		answer["result"] = j.result()
+	}
+	return accepted(s.signed(answer, s.JobStatus))
 }

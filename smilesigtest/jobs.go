@@ -73,15 +73,17 @@ func (s *Server) addUpload(j *job) string {
 	return j.uploadPath
 }
 
-func (s *Server) isComplete(userID, jobID string) bool {
+// completeJob returns the complete job that the partner calls so; nil if there is
+// none.
+func (s *Server) completeJob(userID, jobID string) *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.jobs {
 		if j.complete && j.userID == userID && j.jobID == jobID {
-			return true
+			return j
 		}
 	}
-	return false
+	return nil
 }
 
 // complete sends the callback of a job that was not complete yet.
@@ -95,16 +97,20 @@ func (s *Server) complete(j *job) {
 	}
 }
 
-// callback is the product's sample, with what is known of the job.
-func (s *Server) callback(j *job) Callback {
+// result is the product's sample, with what is known of the job.
+func (j *job) result() map[string]json.RawMessage {
 	sample, _ := Sample(j.product, smilesig.InBody)
-	var body map[string]json.RawMessage
-	json.Unmarshal(sample, &body) // a sample of ours
-	body["SmileJobID"] = json.RawMessage(strconv.Quote(j.id))
+	var result map[string]json.RawMessage
+	json.Unmarshal(sample, &result) // a sample of ours
+	result["SmileJobID"] = json.RawMessage(strconv.Quote(j.id))
 	if j.params != nil {
-		body["PartnerParams"] = j.params
+		result["PartnerParams"] = j.params
 	}
-	text, _ := json.Marshal(body) // made of JSON
+	return result
+}
+
+func (s *Server) callback(j *job) Callback {
+	text, _ := json.Marshal(j.result()) // made of JSON
 	cb := NewCallback(s.credential, text)
 	cb.Time = s.now()
 	return cb

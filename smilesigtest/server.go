@@ -27,7 +27,7 @@ import (
 //   - /v1/async_id_verification, /v1/async_business_verification and
 //     /v2/verify_async send a v1 callback to their callback_url at once.
 //   - /v1/job_status answers signed, unless JobStatus tampers with it, and tells
-//     whether the zip of job_id and user_id has come.
+//     whether the job of job_id and user_id is complete; if so, with its result.
 //   - /v1/auth_smile answers with a pair. Like everything below /v3/, and every
 //     GET, HEAD and OPTIONS, it wants none.
 //   - The phone, address and SmartSelfie endpoints want the pair in headers;
@@ -95,8 +95,8 @@ func NewServer(tb testing.TB, credential smilesig.Credential) *Server {
 
 // Start starts a Server for a program, on addr as in net.Listen, with a host that
 // requests can be sent to, such as 127.0.0.1; port 0 is a free one. Uploads go to a
-// second port of that host, always a free one. The caller closes it. It returns an error if an address cannot be had, or if
-// smilesig.NewSigner refuses credential.
+// second port of that host, always a free one. The caller closes it. It returns an
+// error if an address cannot be had, or if smilesig.NewSigner refuses credential.
 func Start(addr string, credential smilesig.Credential) (*Server, error) {
 	if _, err := smilesig.NewSigner(credential); err != nil {
 		return nil, err

@@ -21,9 +21,7 @@ import (
 type demo struct {
 	credential smilesig.Credential
 	standIn    *smilesigtest.Server
-	smileID    *http.Server // withResults, in front of standIn
-	origin     string       // of smileID
-	directory  string       // of the database
+	directory  string // of the database
 
 	partner     *partner
 	callbacks   *http.Server
@@ -54,9 +52,6 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if d.standIn, err = smilesigtest.Start("127.0.0.1:0", d.credential); err != nil {
 		return err
 	}
-	if d.smileID, d.origin, err = serve(withResults(d.standIn)); err != nil {
-		return err
-	}
 	if err = d.startPartner(); err != nil {
 		return err
 	}
@@ -65,9 +60,6 @@ func (d *demo) start(ctx context.Context) (err error) {
 
 func (d *demo) close() {
 	d.closePartner()
-	if d.smileID != nil {
-		d.smileID.Close()
-	}
 	if d.standIn != nil {
 		d.standIn.Close()
 	}
@@ -75,7 +67,7 @@ func (d *demo) close() {
 }
 
 func (d *demo) startPartner() (err error) {
-	d.partner, err = newPartner(filepath.Join(d.directory, "partner.db"), d.credential, d.origin, writeDown)
+	d.partner, err = newPartner(filepath.Join(d.directory, "partner.db"), d.credential, d.standIn.URL, writeDown)
 	if err != nil {
 		return err
 	}
@@ -122,7 +114,7 @@ func (d *demo) startJob(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	response, err := d.partner.client.Post(d.origin+"/v1/upload", "application/json", bytes.NewReader(body))
+	response, err := d.partner.client.Post(d.standIn.URL+"/v1/upload", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
