@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
@@ -46,7 +47,7 @@ func run() ([]attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: overloadedOnce(smileID)}
+	server := &http.Server{Handler: overloadedOnce(smileID), ReadTimeout: time.Minute}
 	go server.Serve(listener)
 	defer server.Close()
 
