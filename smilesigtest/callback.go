@@ -37,6 +37,13 @@ type Callback struct {
 	doubled bool
 }
 
+// Format prints what the callback is, and neither its body nor the key, with
+// every verb.
+func (c Callback) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "smilesigtest.Callback{%v, signed at %v, body of %d bytes}",
+		c.Placement, c.Time.UTC().Format(smilesig.TimestampLayout), len(c.Body))
+}
+
 // NewCallback returns a v1 or v2 callback, whose pair is in its body, signed for now.
 //
 // Two callbacks made in the same millisecond share a pair, and a Verifier with a

@@ -112,7 +112,7 @@ func (j *job) result() map[string]json.RawMessage {
 func (s *Server) callback(j *job) Callback {
 	text, _ := json.Marshal(j.result()) // made of JSON
 	cb := NewCallback(s.credential, text)
-	cb.Time = s.now()
+	cb.Time = s.timeToSign()
 	return cb
 }
 

@@ -66,7 +66,8 @@ type Server struct {
 	idle       sync.Cond // signals that underWay is 0; its lock is mu
 	requests   []Request
 	deliveries []*Delivery
-	jobs       []*job // the first has number 1
+	jobs       []*job    // the first has number 1
+	lastSigned time.Time // of the callbacks
 }
 
 // A Request is a request as a [Server] received it. What it refers to is shared:
@@ -226,6 +227,19 @@ func (s *Server) record(r *http.Request, body []byte, a reply) {
 		Method: r.Method, Host: r.Host, Path: r.URL.Path, Header: r.Header.Clone(),
 		Body: body, Status: a.status, Verdict: a.verdict,
 	})
+}
+
+// timeToSign is now, but a millisecond after the last one at least, because
+// callbacks that share a millisecond share a pair, of which a guard refuses the
+// second.
+func (s *Server) timeToSign() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastSigned = s.lastSigned.Add(time.Millisecond)
+	if now := s.now(); now.After(s.lastSigned) {
+		s.lastSigned = now
+	}
+	return s.lastSigned
 }
 
 func (s *Server) now() time.Time {

@@ -264,14 +264,14 @@ func TestUpload(t *testing.T) {
 	s := smilesigtest.NewServer(t, credential)
 	client := newClient(t, s.URL)
 	callbackURL, bodies := newPartner(t, ok)
-	isComplete := func() any {
-		a := postJSON(t, client, s.URL+"/v1/job_status", `{"partner_id":"085","user_id":"user-1","job_id":"job-1"}`)
-		return a.body["job_complete"]
+	jobStatus := func() map[string]any {
+		return postJSON(t, client, s.URL+"/v1/job_status", `{"partner_id":"085","user_id":"user-1","job_id":"job-1"}`).body
 	}
 
 	uploadURL := prepareUpload(t, s, client, "1", callbackURL)
 	assert.False(t, strings.HasPrefix(uploadURL, s.URL), "another origin")
-	assert.Equal(t, false, isComplete())
+	assert.Equal(t, false, jobStatus()["job_complete"])
+	assert.NotContains(t, jobStatus(), "result")
 
 	for name, test := range map[string]struct {
 		method, url, contentType, header string
@@ -302,7 +302,10 @@ func TestUpload(t *testing.T) {
 	assert.Contains(t, body, `"job_id":"job-1"`)
 	assert.Contains(t, body, `"SmileJobID":"0000000001"`)
 	assert.Contains(t, body, `"ResultCode":"1210"`)
-	assert.Equal(t, true, isComplete())
+	assert.Equal(t, true, jobStatus()["job_complete"])
+	result := jobStatus()["result"].(map[string]any)
+	assert.Equal(t, "1210", result["ResultCode"])
+	assert.Equal(t, "job-1", result["PartnerParams"].(map[string]any)["job_id"])
 }
 
 func TestCallbacksAreOfTheJobsProduct(t *testing.T) {
@@ -338,6 +341,26 @@ func TestACallbackIsSignedForTheServersTime(t *testing.T) {
 	require.Len(t, s.Deliveries(), 1)
 	assert.Equal(t, clock.Now(), s.Deliveries()[0].Callback.Time)
 	assert.Equal(t, []int{401, 401, 401, 401}, s.Deliveries()[0].Statuses, "the partner's clock is years ahead")
+}
+
+func TestCallbacksOfOneInstantHavePairsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	clock := smilesigtest.NewClock(time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC))
+	s := smilesigtest.NewServer(t, credential)
+	s.Now = clock.Now
+	verifier := &smilesig.Verifier{Signer: newSigner(t), Guard: new(smilesig.MemoryGuard), Now: clock.Now}
+	partner := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	t.Cleanup(partner.Close)
+	client := newClient(t, s.URL)
+	for i := range 20 {
+		postJSON(t, client, s.URL+"/v2/verify_async", fmt.Sprintf(
+			`{"partner_id":"085","callback_url":%q,"partner_params":{"job_id":"job-%d"}}`, partner.URL, i))
+	}
+	s.Wait()
+	require.Len(t, s.Deliveries(), 20)
+	for _, d := range s.Deliveries() {
+		assert.Equal(t, []int{http.StatusOK}, d.Statuses)
+	}
 }
 
 func TestACallbackIsSentUntilItIsAcknowledged(t *testing.T) {
@@ -478,7 +501,7 @@ func (f *failingTB) Fatal(...any) { f.fatal = true; panic("fatal") }
 func TestPrintingShowsNoKey(t *testing.T) {
 	t.Parallel()
 	s := smilesigtest.NewServer(t, credential)
-	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
+	cb := smilesigtest.NewCallback(credential, []byte(`{"FullName":"Amina Test"}`))
 	url, _ := newPartner(t, ok)
 	_, err := s.Deliver(t.Context(), url, cb)
 	require.NoError(t, err)
@@ -486,5 +509,7 @@ func TestPrintingShowsNoKey(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(verb, s), credential.APIKey)
 		assert.NotContains(t, fmt.Sprintf(verb, cb), credential.APIKey)
 		assert.NotContains(t, fmt.Sprintf(verb, s.Deliveries()), credential.APIKey)
+		assert.NotContains(t, fmt.Sprintf(verb, s.Deliveries()), "Amina")
+		assert.Contains(t, fmt.Sprintf(verb, s.Deliveries()), "body of 25 bytes")
 	}
 }
