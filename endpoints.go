@@ -98,6 +98,9 @@ var placements = map[string]Placement{
 	"/v1/services":   Unsigned, // [sdk]
 }
 
+// The zip that goes to the upload_url of /v1/upload is not looked at, though some
+// SDKs put a pair into its info.json [sdk]; whether it has to be there is not known.
+
 // placementsBelow is for every path below these, too [sdk].
 var placementsBelow = []string{"/v1/smile_links/", "/v1/totp_consent/"}
 

@@ -1,6 +1,7 @@
 package smilesig_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -57,8 +57,13 @@ func ExampleTransport() {
 			Transport: &smilesig.Transport{Signer: signer, ConfirmResponses: true},
 			Timeout:   time.Minute,
 		}
-		res, err := client.Post("https://testapi.smileidentity.com/v1/job_status", "application/json",
-			strings.NewReader(`{"partner_id":"085","user_id":"user-1","job_id":"job-1"}`))
+		question, err := json.Marshal(map[string]any{
+			"partner_id": signer.PartnerID(), "user_id": "user-1", "job_id": "job-1",
+		})
+		if err != nil {
+			return err
+		}
+		res, err := client.Post("https://testapi.smileidentity.com/v1/job_status", "application/json", bytes.NewReader(question))
 		if err != nil {
 			return err
 		}
@@ -70,28 +75,31 @@ func ExampleTransport() {
 	// smilesig: current credential: the API key is empty
 }
 
+// newServer takes callbacks at a path that nobody can guess.
+func newServer(signer *smilesig.Signer, secret string) *http.Server {
+	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard)}
+	mux := http.NewServeMux()
+	mux.Handle("POST /callbacks/"+secret, verifier.Handler(http.HandlerFunc(takeResult)))
+	return &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
+}
+
+func takeResult(w http.ResponseWriter, r *http.Request) {
+	cb, ok := smilesig.FromContext(r.Context())
+	var result struct{ SmileJobID, ResultCode string } // of v1 and v2; v3 has other names
+	if err := json.NewDecoder(r.Body).Decode(&result); err != nil || !ok {
+		http.Error(w, "no verified result", http.StatusBadRequest)
+		return
+	}
+	fmt.Println(cb.PartnerID, result.SmileJobID, result.ResultCode, cb.SeenBefore)
+}
+
 func ExampleVerifier_Handler() {
 	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	server := newServer(signer, "x8Qm2Vt0c9LwRz5KpA1e")
 
-	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard)}
-	takeResult := func(w http.ResponseWriter, r *http.Request) {
-		cb, _ := smilesig.FromContext(r.Context())
-		var result struct{ SmileJobID, ResultCode string }
-		if err := json.NewDecoder(r.Body).Decode(&result); err != nil {
-			http.Error(w, "not a result", http.StatusBadRequest)
-			return
-		}
-		fmt.Println(cb.PartnerID, result.SmileJobID, result.ResultCode, cb.SeenBefore)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/{secret}", verifier.Handler(http.HandlerFunc(takeResult)))
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
-
-	callback := func() *http.Request {
-		body, _ := signer.Inject([]byte(`{"SmileJobID":"0000056574","ResultCode":"1012"}`), time.Now())
-		return httptest.NewRequest("POST", "/callbacks/x8Qm2", strings.NewReader(string(body)))
-	}
-	server.Handler.ServeHTTP(httptest.NewRecorder(), callback())
+	body, _ := signer.Inject([]byte(`{"SmileJobID":"0000056574","ResultCode":"1012"}`), time.Now())
+	callback := httptest.NewRequest("POST", "/callbacks/x8Qm2Vt0c9LwRz5KpA1e", bytes.NewReader(body))
+	server.Handler.ServeHTTP(httptest.NewRecorder(), callback)
 	// Output:
 	// 085 0000056574 1012 false
 }
@@ -113,7 +121,8 @@ func ExampleVerifier_Verify() {
 	// 401 smilesig: signature missing: no timestamp
 }
 
-// Keep what was refused but may be genuine, for a person to look at.
+// Keep what was refused but may be genuine, for a person to look at: only what
+// was confirmed, or strangers fill the disk.
 func ExampleVerifier_onReject() {
 	keep := func(body []byte) error { return nil } // in a table of yours
 	verifier := &smilesig.Verifier{
@@ -141,11 +150,20 @@ func TestHandlerOfYours(t *testing.T) {
 	handler := verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 
 	cb := smilesigtest.NewCallback(credential, []byte(`{"ResultCode":"1012"}`))
-	for want, sent := range map[int]smilesigtest.Callback{200: cb, 401: cb.Stale(), 400: cb.Doubled()} {
+	for _, tt := range []struct {
+		sent smilesigtest.Callback
+		want int
+	}{
+		{cb, 200},
+		{cb, 200}, // delivered again
+		{cb.WithBody([]byte(`{"ResultCode":"1210"}`)), 503},
+		{cb.Stale(), 401},
+		{cb.Forged(), 401},
+	} {
 		response := httptest.NewRecorder()
-		handler.ServeHTTP(response, sent.Request("/callbacks"))
-		if response.Code != want {
-			t.Errorf("got %d, want %d", response.Code, want)
+		handler.ServeHTTP(response, tt.sent.Request("/callbacks"))
+		if response.Code != tt.want {
+			t.Errorf("%v: got %d, want %d", tt.sent, response.Code, tt.want)
 		}
 	}
 }

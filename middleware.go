@@ -41,10 +41,10 @@ type Transport struct {
 	// Base sends the requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Origins are those to sign for, each as "scheme://host[:port]"; nil is
-	// DefaultOrigins(), an empty slice is none. Of requests to other origins,
-	// those with JSON, and those that a redirect brought with a body, are
-	// refused; others pass as they are.
+	// Origins are those to sign for, each as "scheme://host[:port]", instead of
+	// DefaultOrigins(), which nil stands for; an empty slice is none. To any other
+	// origin, JSON and a body that a redirect brought are refused; the rest passes
+	// unsigned, such as the zip of an upload.
 	Origins []string
 
 	// Placement says where the pair goes; nil is PlacementFor.
@@ -104,6 +104,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // place decides where the pair goes and refuses what can be refused without
 // reading the body.
 func (t *Transport) place(req *http.Request) (Placement, error) {
+	if req.URL == nil {
+		return Unsigned, errors.New("smilesig: the request has no URL")
+	}
 	if !t.isListed(req.URL) {
 		redirected := req.Response != nil && hasBody(req)
 		if redirected || isJSON(req.Header) {

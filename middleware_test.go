@@ -277,6 +277,15 @@ func TestTransportRefusesAnUnknownPlacement(t *testing.T) {
 	assert.Empty(t, base.requests)
 }
 
+func TestTransportRefusesARequestWithoutURL(t *testing.T) {
+	transport, base := newTransport(t)
+	body := newSpyBody("{}")
+	_, err := transport.RoundTrip(&http.Request{Method: "POST", Body: body})
+	assert.EqualError(t, err, "smilesig: the request has no URL")
+	assert.EqualValues(t, 1, body.closed.Load())
+	assert.Empty(t, base.requests)
+}
+
 func TestTransportRefusesWhatFailsToClose(t *testing.T) {
 	transport, base := newTransport(t)
 	req := newRequest(t, "POST", jobStatus, "", nil)

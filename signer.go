@@ -145,9 +145,9 @@ func (s *Signer) SignTimestamp(timestamp string) (Signature, error) {
 
 // Confirm reports whether signature is what one of the credentials makes of
 // timestamp, comparing the received characters in constant time. It does not
-// look at the clock: see [Verifier] for that. An empty timestamp, and any
-// signature that is not exactly the 44 characters of our own, is false. It never
-// panics and does not allocate.
+// look at the clock: see [Verifier] for that. An empty timestamp is false, and so
+// is any signature but the exact 44 characters of padded standard base64, which
+// are never decoded. It never panics and does not allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
 	_, ok := s.confirm(timestamp, signature)
 	return ok

@@ -54,9 +54,11 @@ func (e *AgeError) Unwrap() error {
 	return ErrStale
 }
 
-// StatusCode returns the HTTP status that tells a sender of err: 413, 415, 400,
-// 401, or 503 for a callback that may be genuine and should come again; 500 for
-// an error that is not a refusal, such as a faulty configuration; 200 for nil.
+// StatusCode returns the HTTP status that tells a sender of err: 413 for
+// ErrTooLarge, 415 for ErrEncoded, 400 for ErrMalformed, 401 for ErrMissing,
+// ErrSignature, ErrStale and ErrFuture. ErrReplayed and ErrGuard are 503, because
+// the callback may be genuine and should come again. Any other error, such as a
+// faulty configuration, is 500, and nil is 200.
 func StatusCode(err error) int {
 	is := func(target error) bool { return errors.Is(err, target) }
 	switch {
@@ -109,14 +111,15 @@ type Verifier struct {
 
 	// OnReject sees every callback that Handler rejects and returns the status
 	// to answer with; 0, or what is no final HTTP status, is StatusCode(err).
-	// Returning 2xx tells the sender not to come again.
+	// Returning 2xx tells the sender not to come again. It is called concurrently.
+	// nil logs a warning through log/slog; otherwise you log.
 	//
 	// Its request has the body as far as it was read, until OnReject returns:
 	// nothing for a forged pair in headers or a declared length over MaxBytes,
 	// MaxBytes of a body that turned out longer. So a refused callback that may
-	// be genuine can be kept for a person to look at.
-	//
-	// It is called concurrently. nil logs a warning through log/slog.
+	// be genuine can be kept for a person to look at. ErrStale, ErrFuture,
+	// ErrReplayed and ErrGuard come only after the pair was confirmed: keep these,
+	// and not what any stranger can send.
 	OnReject func(r *http.Request, err error) (status int)
 
 	// Now is the clock; nil is time.Now.

@@ -4,6 +4,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,18 +20,19 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := redis.NewClient(&redis.Options{
-		Addr:                  "localhost:6379",
-		ContextTimeoutEnabled: true,
-	})
+	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 	guard, err := redisguard.New(client, redisguard.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	verifier := &smilesig.Verifier{Signer: signer, Guard: guard}
-	http.Handle("POST /callback", verifier.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		callback, _ := smilesig.FromContext(r.Context())
-		log.Printf("callback of %v, seen before: %t", callback.Time, callback.SeenBefore)
-	})))
-	log.Fatal(http.ListenAndServe(":8080", nil))
+	mux := http.NewServeMux()
+	mux.Handle("POST /callbacks/"+os.Getenv("SMILE_CALLBACK_SECRET"), verifier.Handler(http.HandlerFunc(takeResult)))
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
+	log.Fatal(server.ListenAndServe())
+}
+
+func takeResult(_ http.ResponseWriter, r *http.Request) {
+	callback, _ := smilesig.FromContext(r.Context())
+	log.Printf("callback of %v, seen before: %t", callback.Time, callback.SeenBefore)
 }
