@@ -135,7 +135,7 @@ func New(client redis.UniversalClient, options Options) (*Guard, error) {
 // It returns when ctx ends, with ctx's cause wrapped, or when the Timeout is over,
 // whichever is first. It wraps the client's error if the server is out of reach or
 // refuses, and returns one of its own if the pair's key holds anything but a
-// binding. After an error the pair may be bound to body, now or a little later, or
+// binding. A panic of the client goes on. After an error the pair may be bound to body, now or a little later, or
 // not at all.
 func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	tooLate := fmt.Errorf("no answer within %v: %w", g.timeout, context.DeadlineExceeded)
@@ -145,9 +145,19 @@ func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.D
 	// The client does not stop reading when a context is canceled, and by default
 	// not at a deadline either. It is left to its own timeouts.
 	answered := make(chan answer, 1)
-	go func() { answered <- g.bind(ctx, pair, body, ttl) }()
+	go func() {
+		var a answer
+		defer func() {
+			a.panicked = recover()
+			answered <- a
+		}()
+		a = g.bind(ctx, pair, body, ttl)
+	}()
 	select {
 	case a := <-answered:
+		if a.panicked != nil {
+			panic(a.panicked) // where the caller can recover it
+		}
 		if a.err == nil || ctx.Err() == nil { // else the cause says more
 			return a.bound, a.seen, a.err
 		}
@@ -157,9 +167,10 @@ func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.D
 }
 
 type answer struct {
-	bound smilesig.Digest
-	seen  bool
-	err   error
+	bound    smilesig.Digest
+	seen     bool
+	err      error
+	panicked any
 }
 
 func (g *Guard) bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) answer {

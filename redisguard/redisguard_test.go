@@ -96,6 +96,13 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 	}
 }
 
+func TestAPanicOfTheClientGoesOn(t *testing.T) {
+	t.Parallel()
+	guard, err := redisguard.New((*redis.Client)(nil), redisguard.Options{})
+	require.NoError(t, err)
+	assert.Panics(t, func() { guard.Bind(t.Context(), digest(), digest(), time.Minute) })
+}
+
 func TestAScriptAndACommandMakeTheSameBindings(t *testing.T) {
 	t.Parallel()
 	client := startServer(t).client()
