@@ -17,8 +17,8 @@ type buffer struct {
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
-// release returns b to the pool, unless its body was larger than callbacks are by
-// default.
+// release returns b to the pool, unless it has grown far beyond what callbacks
+// need.
 func (b *buffer) release() {
 	if b.Cap() <= 2*DefaultMaxBytes {
 		b.Reset()
@@ -37,6 +37,13 @@ func (b *buffer) readAll(body io.Reader, declaredLen, limit int64) error {
 	b.limited.R = nil
 	return err
 }
+
+// A readError is about a body that could not be read as far as needed. It does not
+// print its cause, which may quote what the other side has sent.
+type readError struct{ what, cause error }
+
+func (e *readError) Error() string   { return e.what.Error() + ": the body cannot be read" }
+func (e *readError) Unwrap() []error { return []error{e.what, e.cause} }
 
 // A detachable is a request body on a pooled buffer. Once detached it reads
 // nothing, so that a late or concurrent read gets an error and never another

@@ -121,10 +121,10 @@ func ExampleVerifier_Verify() {
 	// 401 smilesig: signature missing: no timestamp
 }
 
-// Keep what was refused but may be genuine, for a person to look at: only what
-// was confirmed, or strangers fill the disk.
+// Keep what was refused but may be genuine, for a person to look at: only what was
+// confirmed, and a bounded number, or strangers fill the disk.
 func ExampleVerifier_onReject() {
-	keep := func(body []byte) error { return nil } // in a table of yours
+	keep := func(body []byte) error { return nil } // in a table of yours, if that has room
 	verifier := &smilesig.Verifier{
 		OnReject: func(r *http.Request, err error) (status int) {
 			slog.WarnContext(r.Context(), "callback refused", "error", err)

@@ -11,12 +11,8 @@ import (
 func headerValues(h http.Header, name string) []string {
 	var all []string
 	for key, values := range h {
-		switch {
-		case !strings.EqualFold(key, name):
-		case all == nil:
-			all = values
-		default:
-			all = append(all[:len(all):len(all)], values...)
+		if strings.EqualFold(key, name) {
+			all = append(all, values...)
 		}
 	}
 	return all
@@ -54,7 +50,7 @@ func isJSON(h http.Header) bool {
 	return false
 }
 
-// isJSONOrAbsent is isJSON, or no Content-Type at all.
+// isJSONOrAbsent is isJSON, or no Content-Type at all, or an empty one.
 func isJSONOrAbsent(h http.Header) bool {
-	return len(headerValues(h, "Content-Type")) == 0 || isJSON(h)
+	return strings.Join(headerValues(h, "Content-Type"), "") == "" || isJSON(h)
 }

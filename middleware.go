@@ -43,8 +43,8 @@ type Transport struct {
 
 	// Origins are those to sign for, each as "scheme://host[:port]", instead of
 	// DefaultOrigins(), which nil stands for; an empty slice is none. To any other
-	// origin, JSON and a body that a redirect brought are refused; the rest passes
-	// unsigned, such as the zip of an upload.
+	// origin, a Content-Type of JSON and a body that a redirect brought are
+	// refused; the rest passes unsigned, such as the zip of an upload.
 	Origins []string
 
 	// Placement says where the pair goes; nil is PlacementFor.
@@ -53,9 +53,12 @@ type Transport struct {
 	// ConfirmResponses checks the answers to requests that were signed. A 2xx
 	// answer in JSON that has a pair must have one that Signer confirms, else
 	// RoundTrip returns ErrSignature; /v1/job_status must have one, and not
-	// redirect to a GET, else it returns ErrMissing. The request was sent by then.
-	// The age of the pair does not matter, and DefaultMaxBytes of an answer are
-	// read at most. Answers that are not 2xx pass: look at the status.
+	// redirect, else it returns ErrMissing. The request was sent by then. The age
+	// of the pair does not matter, and DefaultMaxBytes of an answer are read at
+	// most. Other answers pass: look at the status.
+	//
+	// A confirmed answer proves as little about its body as a callback does. What
+	// protects it is TLS; this catches what was made up without a pair.
 	ConfirmResponses bool
 
 	// Now is the clock; nil is time.Now.
@@ -64,8 +67,8 @@ type Transport struct {
 
 // RoundTrip signs and sends req. It does not change req and closes its body.
 //
-// It returns [ErrOrigin] for JSON to an origin that is not listed, or for a body
-// that a redirect takes to one; [ErrMalformed] for a body that is to be signed but
+// It returns [ErrOrigin] for a Content-Type of JSON to an origin that is not
+// listed, or for a body that a redirect takes to one; [ErrMalformed] for a body that is to be signed but
 // missing, no JSON object or not as long as declared; [ErrEncoded] if such a body
 // has a Content-Encoding; [ErrPartner] if it is another partner's; the cause if
 // reading it fails or the request's context ends; and an error if there is no
@@ -86,11 +89,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	base := t.Base
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	res, err := base.RoundTrip(req)
+	res, err := t.base().RoundTrip(req)
 	if err != nil || !t.ConfirmResponses || placement == Unsigned {
 		return res, err
 	}
@@ -99,6 +98,20 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// CloseIdleConnections closes those of Base, for [http.Client.CloseIdleConnections].
+func (t *Transport) CloseIdleConnections() {
+	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base == nil {
+		return http.DefaultTransport
+	}
+	return t.Base
 }
 
 // place decides where the pair goes and refuses what can be refused without
@@ -302,10 +315,14 @@ func (v *Verifier) readCallback(b *buffer, r *http.Request) error {
 	if err == nil && r.ContentLength > 0 && int64(b.Len()) != r.ContentLength {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil {
-		return fmt.Errorf("%w: reading the body: %w", ErrMalformed, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var limited *http.MaxBytesError // of a handler around us
+	if errors.As(err, &limited) {
+		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limited.Limit)
+	}
+	return &readError{ErrMalformed, err}
 }
 
 func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, err error) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -395,6 +396,11 @@ func TestPlacementFor(t *testing.T) {
 		}
 		assert.Equal(t, tt.want, smilesig.PlacementFor(req), "%s %s", tt.method, tt.path)
 	}
+	several := &http.Request{Method: "POST", URL: &url.URL{Path: "/v1/unknown"}, Header: http.Header{}}
+	several.Header["Content-Type"] = []string{"text/plain", "application/json"}
+	assert.Equal(t, inBody, smilesig.PlacementFor(several), "JSON is declared, too")
+	several.Header["Content-Type"] = []string{""}
+	assert.Equal(t, inBody, smilesig.PlacementFor(several), "an empty Content-Type is none")
 	assert.Equal(t, "Unsigned InBody InHeader Placement(invalid)", fmt.Sprint(unsigned, inBody, inHeader, smilesig.Placement(3)))
 }
 
@@ -435,6 +441,28 @@ type spyCloser struct {
 func (c *spyCloser) Close() error {
 	c.count.Add(1)
 	return c.ReadCloser.Close()
+}
+
+func TestTransportClosesIdleConnectionsOfItsBase(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := signedClient(t, server)
+	for range 2 {
+		res, err := client.Do(newRequest(t, "POST", server.URL+"/v1/job_status", "", strings.NewReader("{}")))
+		require.NoError(t, err)
+		res.Body.Close()
+		client.CloseIdleConnections()
+	}
+	assert.EqualValues(t, 2, connections.Load())
+	client.Transport.(*smilesig.Transport).Base = new(spyBase)
+	client.CloseIdleConnections() // has none
 }
 
 func TestTransportTakesTheTimeForEachAttemptAfterReading(t *testing.T) {
@@ -887,6 +915,59 @@ func TestHandlerRefusesABodyCutShort(t *testing.T) {
 			assert.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
 		}
 	}
+}
+
+func TestWhatTheSenderWritesIsNotInTheError(t *testing.T) {
+	v := newVerifier(t)
+	rejected := make(chan error, 1)
+	v.OnReject = func(_ *http.Request, err error) int { rejected <- err; return 0 }
+	server := serve(t, v.Handler(new(spyHandler)))
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer connection.Close()
+	_, err = io.WriteString(connection, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nIDNumber 00000000000\r\n\r\n")
+	require.NoError(t, err)
+	err = <-rejected
+	assert.ErrorIs(t, err, smilesig.ErrMalformed)
+	assert.EqualError(t, err, "smilesig: malformed: the body cannot be read")
+}
+
+func TestALimitAroundUsIsTooLarge(t *testing.T) {
+	v := newVerifier(t)
+	v.OnReject = quiet
+	server := serve(t, http.MaxBytesHandler(v.Handler(new(spyHandler)), 100))
+	body := signedBody(t, `,"a":"`+strings.Repeat("a", 100)+`"`)
+	assert.Equal(t, 413, post(t, server.URL, nil, onlyReader{strings.NewReader(body)}).StatusCode)
+}
+
+func TestTheConnectionIsKeptUnlessTheBodyIsUnread(t *testing.T) {
+	v := newVerifier(t)
+	v.OnReject = quiet
+	server := serve(t, v.Handler(new(spyHandler)))
+	assert.False(t, post(t, server.URL, nil, strings.NewReader("{}")).Close, "refused after reading")
+	forged := headerPair(smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
+	assert.True(t, post(t, server.URL, forged, strings.NewReader("{}")).Close, "refused before")
+
+	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("{}"))
+	r.ProtoMajor, r.Header = 2, forged
+	v.Handler(new(spyHandler)).ServeHTTP(w, r)
+	assert.Empty(t, w.Header().Get("Connection"), "HTTP/2 has no such header")
+}
+
+func TestADeclaredLengthAllocatesNothingLarge(t *testing.T) {
+	v := newVerifier(t)
+	v.OnReject = quiet
+	handler := v.Handler(new(spyHandler))
+	const requests = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range requests {
+		r := httptest.NewRequest("POST", "/", iotest.ErrReader(io.ErrUnexpectedEOF))
+		r.ContentLength = smilesig.DefaultMaxBytes
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(requests*smilesig.DefaultMaxBytes/10))
 }
 
 func TestAClientThatGoesAwayMidBodyIsRefused(t *testing.T) {

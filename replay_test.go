@@ -241,6 +241,10 @@ func TestAGuardThatFails(t *testing.T) {
 	assert.ErrorIs(t, err, cause)
 	assert.EqualError(t, err, "smilesig: replay guard failed: no connection")
 
+	v.Guard = &spyGuard{err: fmt.Errorf("an answer: %w", smilesig.ErrTooLarge)}
+	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+	assert.Equal(t, 503, smilesig.StatusCode(err), "whatever the guard's own error is")
+
 	full := &smilesig.MemoryGuard{Limit: -1}
 	v.Guard = full
 	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))

@@ -11,13 +11,10 @@ import (
 // res with its whole body. It returns ErrSignature or ErrMissing only.
 func (t *Transport) confirmAnswer(req *http.Request, res *http.Response) error {
 	mustBeSigned := answersSigned(req)
-	switch res.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
-		if mustBeSigned {
-			return fmt.Errorf("%w: a client would follow the redirect with a GET, whose answer is not confirmed", ErrMissing)
-		}
+	if mustBeSigned && res.StatusCode/100 == 3 {
+		return fmt.Errorf("%w in the answer: it redirects to one that need not be signed", ErrMissing)
 	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
+	if res.StatusCode/100 != 2 {
 		return nil
 	}
 	if !mustBeSigned && (isEncoded(res.Header) || !isJSONOrAbsent(res.Header)) {
@@ -30,7 +27,7 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response) error {
 			return fmt.Errorf("%w in the answer", ErrSignature)
 		}
 	case mustBeSigned && err != nil:
-		return fmt.Errorf("%w in the answer: %w", ErrMissing, err)
+		return &readError{fmt.Errorf("%w in the answer", ErrMissing), err}
 	case mustBeSigned:
 		return fmt.Errorf("%w in the answer", ErrMissing)
 	}
@@ -58,7 +55,7 @@ func peekPair(res *http.Response) (receivedPair, error) {
 	case err != nil:
 		return receivedPair{}, err
 	case len(body) > DefaultMaxBytes:
-		return receivedPair{}, ErrTooLarge
+		return receivedPair{}, fmt.Errorf("longer than %d bytes", DefaultMaxBytes)
 	}
 	return bodyPair(body)
 }

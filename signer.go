@@ -31,13 +31,15 @@ var errNoCredential = errors.New("smilesig: the Signer has no credential: it is 
 // A Credential is a partner ID and one of its API keys, both kept as they are:
 // 085 and 85 are two partners, and a key is never decoded.
 //
-// Printing, logging and JSON show REDACTED for the key. An unexported field of
-// your own that holds a Credential is the exception: fmt does not ask it.
+// Printing, logging and JSON show REDACTED for the key. Not so where nothing asks
+// it: in an unexported field of your own that fmt prints, with %p or a misplaced
+// %w, which go vet reports, and in encoders other than JSON.
 type Credential struct{ PartnerID, APIKey string }
 
 const redacted = "REDACTED"
 
-// Format prints the partner ID, and REDACTED for the key, with every verb.
+// Format prints the partner ID, and REDACTED for the key, with all verbs that ask
+// a [fmt.Formatter].
 func (c Credential) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{PartnerID:%s APIKey:%s}", c.PartnerID, redacted)
 }
@@ -271,7 +273,7 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 			copied = m.End
 			return
 		case m.Is(memberPartnerID), m.Is(memberClientID):
-			if id, isString := m.Text(); !isString || id != k.partnerID {
+			if id, isString := m.Text(); partnerErr == nil && (!isString || id != k.partnerID) {
 				partnerErr = fmt.Errorf("%w: the body says %s, the credential %s", ErrPartner, shorten(m.Value), k.partnerID)
 			}
 		}
@@ -290,9 +292,12 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 
 // shorten is for quoting a partner ID, or what stands in its place, in an error.
 func shorten(value []byte) string {
-	const limit = 40
-	if runes := []rune(string(value)); len(runes) > limit {
-		return string(runes[:limit]) + "…"
+	characters := 0
+	for i := range string(value) {
+		if characters == 40 {
+			return string(value[:i]) + "…"
+		}
+		characters++
 	}
 	return string(value)
 }

@@ -64,12 +64,12 @@ func StatusCode(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
+	case is(ErrReplayed), is(ErrGuard): // first: a guard's own error may be anything
+		return http.StatusServiceUnavailable
 	case is(ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
 	case is(ErrEncoded):
 		return http.StatusUnsupportedMediaType
-	case is(ErrReplayed), is(ErrGuard):
-		return http.StatusServiceUnavailable
 	case is(ErrMissing), is(ErrSignature), is(ErrStale), is(ErrFuture):
 		return http.StatusUnauthorized
 	case is(ErrMalformed):
@@ -90,7 +90,8 @@ type Verifier struct {
 	Signer *Signer
 
 	// MaxAge is the oldest accepted timestamp; 0 is DefaultMaxAge. Negative
-	// rejects everything.
+	// rejects everything. Verifiers that share a Guard need the same MaxAge and
+	// MaxSkew, because a pair is bound for as long as the first one accepts it.
 	MaxAge time.Duration
 
 	// MaxSkew is how far ahead of our clock a timestamp may be; 0 is
@@ -115,11 +116,12 @@ type Verifier struct {
 	// nil logs a warning through log/slog; otherwise you log.
 	//
 	// Its request has the body as far as it was read, until OnReject returns:
-	// nothing for a forged pair in headers or a declared length over MaxBytes,
-	// MaxBytes of a body that turned out longer. So a refused callback that may
-	// be genuine can be kept for a person to look at. ErrStale, ErrFuture,
-	// ErrReplayed and ErrGuard come only after the pair was confirmed: keep these,
-	// and not what any stranger can send.
+	// nothing if it was refused before that, as for a forged pair in headers or a
+	// declared length over MaxBytes; MaxBytes of a body that turned out longer.
+	// So a refused callback that may be genuine can be kept for a person to look
+	// at. ErrStale, ErrFuture, ErrReplayed and ErrGuard come only after the pair
+	// was confirmed: keep these, and not what any stranger can send. Bound what
+	// you keep, because with one pair anybody can send any number of bodies.
 	OnReject func(r *http.Request, err error) (status int)
 
 	// Now is the clock; nil is time.Now.
@@ -162,7 +164,7 @@ func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen i
 		return Callback{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
 	}
 	if declaredLen > v.maxBytes() {
-		return Callback{}, fmt.Errorf("%w: %d bytes declared, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
+		return Callback{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
 	}
 
 	var body []byte
@@ -174,7 +176,7 @@ func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen i
 			return Callback{}, err
 		}
 		if pair, err = bodyPair(body); err != nil {
-			return Callback{}, err
+			return Callback{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
 	confirmed, err := v.confirm(pair)
@@ -283,7 +285,7 @@ type receivedPair struct{ timestamp, signature half }
 
 type half struct {
 	count      int    // how often it is given
-	text       string // its value, the last one if there are several
+	text       string // its value, if it is given once
 	notAString bool
 }
 
@@ -315,7 +317,7 @@ func headerPair(h http.Header) receivedPair {
 	return receivedPair{timestamp: read(headerCallbackTimestamp), signature: read(headerCallbackSignature)}
 }
 
-// bodyPair returns ErrMalformed if body is not a JSON object.
+// bodyPair returns jsonobject's error if body is not a JSON object.
 func bodyPair(body []byte) (receivedPair, error) {
 	var p receivedPair
 	err := jsonobject.Scan(body, func(m jsonobject.Member) {
@@ -332,7 +334,7 @@ func bodyPair(body []byte) (receivedPair, error) {
 		*h = half{count: h.count + 1, text: text, notAString: h.notAString || !isString}
 	})
 	if err != nil {
-		return receivedPair{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return receivedPair{}, err
 	}
 	return p, nil
 }

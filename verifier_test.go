@@ -290,6 +290,29 @@ func TestAFaultyVerifierRejectsEverything(t *testing.T) {
 	}
 }
 
+func TestVerifyReadsHostileBodies(t *testing.T) {
+	v := newVerifier(t)
+	var keys strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&keys, `,"%d":0`, i)
+	}
+	for name, members := range map[string]string{
+		"200,000 keys":         keys.String(),
+		"a string of 1.5 MB":   `,"a":"` + strings.Repeat("a", 1_500_000) + `"`,
+		"1 MB of backslashes":  `,"a":"` + strings.Repeat(`\\`, 500_000) + `"`,
+		"9,999 brackets":       `,"a":` + strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999),
+		"100,000 partner keys": strings.Repeat(`,"partner_id":1`, 100_000),
+	} {
+		_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, members)))
+		assert.NoError(t, err, name)
+	}
+	for _, members := range []string{`,"a":` + strings.Repeat("[", 100_000), `,"a":` + strings.Repeat(`{"a":`, 100_000)} {
+		_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, members)))
+		assert.ErrorIs(t, err, smilesig.ErrMalformed)
+		assert.ErrorContains(t, err, "nested deeper than 10,000")
+	}
+}
+
 func TestVerifyUsesTheRealClockByDefault(t *testing.T) {
 	signer := newSigner(t, testCredential)
 	v := &smilesig.Verifier{Signer: signer}
