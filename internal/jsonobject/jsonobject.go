@@ -315,10 +315,10 @@ func skipString(doc []byte, start int) (int, string) {
 		if len(doc)-i >= 8 {
 			word := binary.LittleEndian.Uint64(doc[i:])
 			seen |= word
-			stops := quotesEscapesControls(word)
+			stops := marks(word) &^ word & highBits
 			if stops == 0 {
 				if i += 8; i-start > 32 {
-					i, seen = skipPlain(doc, i, seen)
+					i = skipPlain(doc, i)
 				}
 				continue
 			}
@@ -345,21 +345,20 @@ func skipString(doc []byte, start int) (int, string) {
 	return len(doc), Truncated
 }
 
-// skipPlain reads 32 bytes at a time of a string that has proved to be long, a
-// photo perhaps, as long as there is nothing to look at.
-func skipPlain(doc []byte, i int, seen uint64) (int, uint64) {
+// skipPlain skips 32 bytes at a time of a string that has proved to be long, a
+// photo perhaps, as long as all are ASCII and there is nothing to look at.
+func skipPlain(doc []byte, i int) int {
 	for ; len(doc)-i >= 32; i += 32 {
 		block := doc[i : i+32]
 		a := binary.LittleEndian.Uint64(block)
 		b := binary.LittleEndian.Uint64(block[8:])
 		c := binary.LittleEndian.Uint64(block[16:])
 		d := binary.LittleEndian.Uint64(block[24:])
-		if quotesEscapesControls(a)|quotesEscapesControls(b)|quotesEscapesControls(c)|quotesEscapesControls(d) != 0 {
+		if (a|marks(a)|b|marks(b)|c|marks(c)|d|marks(d))&highBits != 0 {
 			break
 		}
-		seen |= a | b | c | d
 	}
-	return i, seen
+	return i
 }
 
 // skipEscapes reads one escape and those directly behind it.
@@ -400,13 +399,13 @@ const (
 	highBits = 0x8080808080808080 // the highest
 )
 
-// quotesEscapesControls returns a word whose lowest set bit is in the first
-// byte of word that is a quote, a backslash or a control character; 0 if none is.
-// Subtracting n sets the high bit of an ASCII byte that is below n.
-func quotesEscapesControls(word uint64) uint64 {
+// marks sets the high bit of each byte of an ASCII word that is a quote, a
+// backslash or a control character. Bytes above a marked one may be marked, too,
+// and a byte that is not ASCII says nothing, but lets the others be.
+func marks(word uint64) uint64 {
 	quote := word ^ '"'*lowBits
 	escape := word ^ '\\'*lowBits
-	return ((quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits)) &^ word & highBits
+	return (quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits)
 }
 
 // invalidUTF8 returns the offset of the first byte of text that is not UTF-8.
