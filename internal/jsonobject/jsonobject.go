@@ -310,14 +310,16 @@ func skipDigits(doc []byte, i int) int {
 // skipString reads the string whose opening quote is at start, several bytes at a
 // time where none of them needs a look.
 func skipString(doc []byte, start int) (int, string) {
-	var seen uint64 // every byte seen: the high bits tell of text beyond ASCII
+	var seen uint64 // every byte that skipPlain has not: the high bits tell of text beyond ASCII
+	plain := 0      // words with nothing to look at
 	for i := start + 1; i < len(doc); {
 		if len(doc)-i >= 8 {
 			word := binary.LittleEndian.Uint64(doc[i:])
 			seen |= word
 			stops := marks(word) &^ word & highBits
 			if stops == 0 {
-				if i += 8; i-start > 32 {
+				i += 8
+				if plain++; plain%4 == 0 { // perhaps a long string
 					i = skipPlain(doc, i)
 				}
 				continue
@@ -345,8 +347,8 @@ func skipString(doc []byte, start int) (int, string) {
 	return len(doc), Truncated
 }
 
-// skipPlain skips 32 bytes at a time of a string that has proved to be long, a
-// photo perhaps, as long as all are ASCII and there is nothing to look at.
+// skipPlain skips 32 bytes at a time, of a photo perhaps, as long as all are ASCII
+// and there is nothing to look at.
 func skipPlain(doc []byte, i int) int {
 	for ; len(doc)-i >= 32; i += 32 {
 		block := doc[i : i+32]
