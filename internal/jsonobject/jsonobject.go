@@ -28,6 +28,9 @@ type Member struct {
 
 // Is reports whether the member's name, unescaped, is name, which must be ASCII.
 func (m Member) Is(name string) bool {
+	if len(m.Name) <= len(name) { // no escape in it: they are longer than what they stand for
+		return string(m.Name) == name
+	}
 	rest := m.Name
 	for i := range len(name) {
 		var c rune
