@@ -48,6 +48,7 @@ func TestIs(t *testing.T) {
 		{`\u0073\u0069\u0067\u006e\u0061\u0074\u0075\u0072\u0065`, "signature", true},
 		{`signature\u0000`, "signature", false},
 		{"signatur", "signature", false},
+		{`\u0073ignatur`, "signature", false},
 		{"signatures", "signature", false},
 		{"Signature", "signature", false},
 		{`\u0053ignature`, "signature", false},
