@@ -27,7 +27,8 @@
 //   - Bindings expire by the server's clock. Do not let it jump ahead.
 //
 // The user that the client logs in as needs no more than the ACL rules
-// "~smilesig:* +set", with a script also +get, +evalsha and +eval. Whoever else may write those keys can take bindings away.
+// "~smilesig:* +set", with a script also +get, +evalsha and +eval. Whoever else may
+// write those keys can take bindings away.
 //
 // # The client
 //
@@ -135,8 +136,8 @@ func New(client redis.UniversalClient, options Options) (*Guard, error) {
 // It returns when ctx ends, with ctx's cause wrapped, or when the Timeout is over,
 // whichever is first. It wraps the client's error if the server is out of reach or
 // refuses, and returns one of its own if the pair's key holds anything but a
-// binding. A panic of the client goes on. After an error the pair may be bound to body, now or a little later, or
-// not at all.
+// binding. After an error the pair may be bound to body, now or a little later, or
+// not at all. A panic of the client goes on.
 func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	tooLate := fmt.Errorf("no answer within %v: %w", g.timeout, context.DeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, tooLate)

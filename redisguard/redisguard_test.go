@@ -206,6 +206,13 @@ func TestSetIsAllThatTheUserNeeds(t *testing.T) {
 
 	require.NoError(t, admin.ACLSetUser(t.Context(), "guard", "-set").Err())
 	assert.ErrorContains(t, assertFails(t, guard, pair), "redisguard: NOPERM")
+
+	require.NoError(t, admin.ACLSetUser(t.Context(), "scripted", "on", ">made-up", "~smilesig:*", "+set", "+get", "+evalsha", "+eval").Err())
+	scripted := newGuardWith(t, server.client(func(o *redis.Options) {
+		o.Username, o.Password = "scripted", "made-up"
+	}), redisguard.Options{Timeout: patience, Script: true})
+	assertBound(t, scripted, pair, body)
+	assertFirst(t, scripted, digest(), body)
 }
 
 func TestAnythingButABindingIsAnError(t *testing.T) {
@@ -286,8 +293,9 @@ func TestAServerThatHangsIsAnErrorInTime(t *testing.T) {
 			assertFirst(t, patient, known, body)
 			server.signal(syscall.SIGSTOP)
 
-			late := digest()
-			assertFails(t, impatient, late)
+			late, lateBody := digest(), digest()
+			_, _, err = impatient.Bind(t.Context(), late, lateBody, time.Minute)
+			assert.Error(t, err)
 			assertFails(t, impatient, known)
 
 			gone := errors.New("the sender has gone")
@@ -301,8 +309,10 @@ func TestAServerThatHangsIsAnErrorInTime(t *testing.T) {
 			assertFirst(t, patient, digest(), digest())
 
 			// The late one was bound, or was not, but not to two bodies.
-			bound, _, err := patient.Bind(t.Context(), late, digest(), time.Minute)
+			other := digest()
+			bound, seen, err := patient.Bind(t.Context(), late, other, time.Minute)
 			assert.NoError(t, err)
+			assert.Equal(t, map[bool]smilesig.Digest{false: other, true: lateBody}[seen], bound)
 			assertBound(t, patient, late, bound)
 		})
 	}

@@ -31,3 +31,13 @@ func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 		server.Close()
 	}
 }
+
+func TestAPanicIsAnErrorToWhoAsksForAnUpgrade(t *testing.T) {
+	t.Parallel()
+	router := newRouter(newVerifier(t), path, func(context.Context, Result) error { panic("made up") })
+	r := genuine().Request(path)
+	r.Header.Set("Connection", "Upgrade")
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, r)
+	assert.Equal(t, http.StatusInternalServerError, w.Code)
+}

@@ -22,9 +22,19 @@ type Result struct {
 // newRouter has no access log, because that would hold the path.
 func newRouter(v *smilesig.Verifier, path string, keep func(context.Context, Result) error) http.Handler {
 	router := chi.NewRouter()
-	router.Use(middleware.Recoverer)
+	router.Use(withoutUpgrade, middleware.Recoverer)
 	router.With(v.Handler).Post(path, takeCallback(keep))
 	return router
+}
+
+// withoutUpgrade lets the Recoverer answer 500 to every panic. To a request with
+// Connection: Upgrade, as some proxies send it, it writes no status, and net/http
+// would acknowledge the callback.
+func withoutUpgrade(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Connection")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // takeCallback acknowledges a callback once it is kept. Without a 2xx it comes again.

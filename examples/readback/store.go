@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS jobs ( -- that we started
 ) STRICT;
 
 -- Verified callbacks, without their bodies. A row that is done may be deleted a day
--- later: its callback is stale by then, and refused before it gets here.
+-- later: its callback is stale by then, and refused before it gets here. So may an
+-- open row of a job that is none of ours: with one pair anybody can make many.
 CREATE TABLE IF NOT EXISTS inbox (
 	delivery    BLOB NOT NULL PRIMARY KEY,
 	user_id     TEXT NOT NULL,

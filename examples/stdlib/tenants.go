@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 
@@ -37,6 +38,9 @@ func readTenants(file string) (tenants, error) {
 	all := make(tenants)
 	if err := decoder.Decode(&all); err != nil {
 		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("something follows the tenants")
 	}
 	if len(all) == 0 {
 		return nil, errors.New("no tenants")

@@ -15,6 +15,8 @@ func TestTenantsFileRefused(t *testing.T) {
 	for text, fault := range map[string]string{
 		``:                              "EOF",
 		`{}`:                            "no tenants",
+		`{}{}`:                          "something follows",
+		`{} garbage}`:                   "something follows",
 		`{"a":{` + path + `}}`:          "a: no Credentials",
 		`{"a":{` + credentials + `}}`:   "a: want a Path",
 		`{"a":{"path":"/callbacks"}}`:   "a: want a Path",

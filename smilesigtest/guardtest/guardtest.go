@@ -19,6 +19,9 @@ import (
 // need not be empty, because the pairs are random. They must have room for 100
 // bindings, most of which last a minute and some for centuries.
 //
+// Run cannot see everything: not a race within nanoseconds, nor that a guard drops
+// live bindings when there are more than the 100.
+//
 // Run takes less than a second with a guard that keeps the contract. It waits 10
 // seconds for what should happen at once before it fails.
 func Run(t *testing.T, newGuard func(t *testing.T) smilesig.ReplayGuard) {

@@ -22,6 +22,7 @@ func (s suite) sameBody() error {
 		s.first(pair, body, longTTL),
 		s.again(pair, body, body),
 		s.again(pair, body, body),
+		s.again(pair, digest(), body),
 	)
 }
 
@@ -41,12 +42,12 @@ func (s suite) independentPairs() error {
 		return err
 	}
 	others := make(map[smilesig.Digest]smilesig.Digest)
-	for i := range original {
+	for i := range 2 * len(original) { // with all else, close to the promised room
 		pair := original
-		pair[i] ^= 1
+		pair[i/2] ^= 1 << (i % 2)
 		others[pair] = digest()
 		if err := s.first(pair, others[pair], longTTL); err != nil {
-			return fmt.Errorf("a pair that differs from another in byte %d: %w", i, err)
+			return fmt.Errorf("a pair that differs from another in byte %d: %w", i/2, err)
 		}
 	}
 	for pair, body := range others {
@@ -81,12 +82,16 @@ func (s suite) expiry() error {
 		ttl         = 80 * time.Millisecond
 		granularity = 2 * time.Millisecond // of the guard's clock, which may be another machine's
 	)
-	pair, rebound := digest(), digest()
+	pair, body, rebound := digest(), digest(), digest()
 	start := time.Now()
-	if err := s.first(pair, digest(), ttl); err != nil {
+	if err := s.first(pair, body, ttl); err != nil {
 		return err
 	}
-	// Binds in the meantime ask for longTTL, which must not prolong the first.
+	// Binds in the meantime ask for longTTL, which must not prolong the first,
+	// whichever body they are for.
+	if _, _, err := s.Bind(context.Background(), pair, body, longTTL); err != nil {
+		return fmt.Errorf("bind of a bound pair: %w", err)
+	}
 	if err := s.awaitRebind(pair, rebound); err != nil {
 		return err
 	}
