@@ -776,7 +776,7 @@ func TestRejectionsAreLoggedWithoutSecrets(t *testing.T) {
 
 func TestOnRejectPicksTheStatus(t *testing.T) {
 	for returned, want := range map[int]int{
-		0: 401, 202: 202, 204: 204, 503: 503, 599: 599,
+		0: 401, 200: 200, 202: 202, 204: 204, 503: 503, 599: 599,
 		-1: 401, 100: 401, 101: 401, 199: 401, 600: 401, 1000: 401,
 	} {
 		v := newVerifier(t)
@@ -884,6 +884,16 @@ func TestHandlerLimitsTheBody(t *testing.T) {
 		v.MaxBytes = 1<<63 - 1
 		assert.Equal(t, 200, post(t, serve(t, v.Handler(new(spyHandler))).URL, nil, pad(1000)).StatusCode)
 	})
+}
+
+func TestALengthOfZeroMayBeUnknown(t *testing.T) {
+	body := signedBody(t, "")
+	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+	r.ContentLength = 0 // as when something around us has put another body in
+	w, spy := httptest.NewRecorder(), new(spyHandler)
+	newVerifier(t).Handler(spy).ServeHTTP(w, r)
+	assert.Equal(t, 200, w.Code)
+	assert.Equal(t, []string{body}, spy.bodies)
 }
 
 func TestHandlerRefusesABodyCutShort(t *testing.T) {

@@ -254,6 +254,8 @@ func TestVerifyChecksTheAge(t *testing.T) {
 			assert.Equal(t, tt.wantAge, *ageError)
 		})
 	}
+	assert.ErrorIs(t, &smilesig.AgeError{}, smilesig.ErrStale, "no age is not the future")
+	assert.EqualError(t, &smilesig.AgeError{}, "smilesig: stale: 0s old, limit 0s")
 	assert.EqualError(t, &smilesig.AgeError{Age: 16 * time.Minute, Limit: 15 * time.Minute}, "smilesig: stale: 16m0s old, limit 15m0s")
 	assert.EqualError(t, &smilesig.AgeError{Age: -2 * time.Minute, Limit: time.Minute}, "smilesig: timestamp in the future: 2m0s ahead, limit 1m0s")
 }
