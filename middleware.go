@@ -55,7 +55,8 @@ type Transport struct {
 	// RoundTrip returns ErrSignature; /v1/job_status must have one, and not
 	// redirect, else it returns ErrMissing. The request was sent by then. The age
 	// of the pair does not matter, and DefaultMaxBytes of an answer are read at
-	// most. Other answers pass: look at the status.
+	// most. Other answers pass: look at the status, and mind that a client may
+	// follow a redirect to an answer that is not confirmed.
 	//
 	// A confirmed answer proves as little about its body as a callback does. What
 	// protects it is TLS; this catches what was made up without a pair.

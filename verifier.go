@@ -285,7 +285,7 @@ type receivedPair struct{ timestamp, signature half }
 
 type half struct {
 	count      int    // how often it is given
-	text       string // its value, if it is given once
+	text       string // its first value
 	notAString bool
 }
 
@@ -330,8 +330,10 @@ func bodyPair(body []byte) (receivedPair, error) {
 		default:
 			return
 		}
-		text, isString := m.Text()
-		*h = half{count: h.count + 1, text: text, notAString: h.notAString || !isString}
+		if h.count++; h.count == 1 {
+			text, isString := m.Text()
+			h.text, h.notAString = text, !isString
+		}
 	})
 	if err != nil {
 		return receivedPair{}, err
