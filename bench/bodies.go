@@ -3,14 +3,16 @@ package bench
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // A Body is what is sent: a JSON object without a pair.
 type Body struct {
-	Name  string
-	JSON  []byte
-	Large bool // 1.5 MB
+	Name    string
+	JSON    []byte
+	Large   bool // 1.5 MB
+	Doubled bool // has doubled names
 }
 
 const (
@@ -62,12 +64,19 @@ func Hostile() []Body {
 	}
 	const depth = 9_998 // the deepest that every way here reads
 	nest := strings.Repeat("[", depth) + strings.Repeat("]", depth)
+	emptyNames := body("empty names", `{`+fill(`"":0,`)+`"":0}`)
+	emptyNames.Doubled = true
 	return []Body{
 		body("an escape every 72 bytes", `{"a":"`+fill(strings.Repeat("a", 70)+`\n`)+`"}`),
 		body("nothing but escapes", `{"a":"`+fill(`\n`)+`"}`),
 		body("all non-ASCII", `{"a":"`+fill("ọ́é鍵")+`"}`),
 		body("100,000 keys", `{"":0`+keys.String()+`}`),
 		body("deep nesting", `{"a":[`+fill(nest+",")+`0]}`),
+		body("nothing but ones", `{"a":[`+fill(`1,`)+`0]}`),
+		emptyNames,
+		body("strings of one escape", `{"a":[`+fill(`"\n",`)+`0]}`),
+		body("empty strings", `{"a":[`+fill(`"",`)+`0]}`),
+		body("small objects", `{"a":[`+fill(`{"":0},`)+`0]}`),
 	}
 }
 
@@ -81,6 +90,12 @@ func Ordinary() []Body {
 
 // Bodies are all of them.
 func Bodies() []Body { return append(Ordinary(), Hostile()...) }
+
+// Sendable are those that every way to sign a request keeps whole: decoding to
+// a map loses members with doubled names.
+func Sendable() []Body {
+	return slices.DeleteFunc(Bodies(), func(b Body) bool { return b.Doubled })
+}
 
 func body(name, json string) Body {
 	return Body{Name: name, JSON: []byte(json), Large: len(json) > largest*9/10}

@@ -12,7 +12,8 @@ import (
 // A hostileRequest is a kind of request that must be refused.
 type hostileRequest struct {
 	kind   string
-	status int // to refuse it with
+	status int  // to refuse it with
+	unread bool // with much of it unread, so that a reset may overtake the answer
 	write  func(conn *net.TCPConn)
 }
 
@@ -37,7 +38,7 @@ func hostileRequests() []hostileRequest {
 	chunk := append(fmt.Appendf(nil, "%x\r\n", len(large)), append(large, "\r\n"...)...)
 
 	return []hostileRequest{
-		{"slow", http.StatusBadRequest, func(conn *net.TCPConn) {
+		{kind: "slow", status: http.StatusBadRequest, write: func(conn *net.TCPConn) {
 			write(head("slow", fmt.Sprintf("Content-Length: %d", len(small))))(conn)
 			for i := 0; i < len(small); i++ { // a byte at a time, until it is cut off
 				if _, err := conn.Write(small[i : i+1]); err != nil {
@@ -46,15 +47,15 @@ func hostileRequests() []hostileRequest {
 				time.Sleep(loadReadTimeout / 20)
 			}
 		}},
-		{"oversize, declared", http.StatusRequestEntityTooLarge,
-			write(head("oversize, declared", "Content-Length: 1000000000"), large)},
-		{"oversize, chunked", http.StatusRequestEntityTooLarge,
-			write(head("oversize, chunked", "Transfer-Encoding: chunked"), chunk, chunk)},
-		{"forged v1", http.StatusUnauthorized,
-			write(forged("forged v1", nothing(nil, ""), sign(Photos(100*kilobyte).JSON, "another-key")))},
-		{kindForgedHeader, http.StatusUnauthorized,
-			write(forged(kindForgedHeader, smileIDHeader(nil, "another-key"), large))},
-		{"truncated", http.StatusBadRequest, func(conn *net.TCPConn) {
+		{kind: "oversize, declared", status: http.StatusRequestEntityTooLarge, unread: true,
+			write: write(head("oversize, declared", "Content-Length: 1000000000"), large)},
+		{kind: "oversize, chunked", status: http.StatusRequestEntityTooLarge, unread: true,
+			write: write(head("oversize, chunked", "Transfer-Encoding: chunked"), chunk, chunk)},
+		{kind: "forged v1", status: http.StatusUnauthorized,
+			write: write(forged("forged v1", nothing(nil, ""), sign(Photos(100*kilobyte).JSON, "another-key")))},
+		{kind: kindForgedHeader, status: http.StatusUnauthorized, unread: true,
+			write: write(forged(kindForgedHeader, smileIDHeader(nil, "another-key"), large))},
+		{kind: "truncated", status: http.StatusBadRequest, write: func(conn *net.TCPConn) {
 			write(head("truncated", fmt.Sprintf("Content-Length: %d", len(small))), small[:len(small)/2])(conn)
 			_ = conn.CloseWrite()
 		}},

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,4 +20,9 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	t.Logf("%+v", result)
 	require.NoError(t, result.Err())
+}
+
+func TestLoadTooShortIsAnError(t *testing.T) {
+	_, err := bench.Load(time.Nanosecond)
+	require.ErrorContains(t, err, "too short")
 }

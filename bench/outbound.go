@@ -83,8 +83,8 @@ func OutboundWays(b Body) []Way {
 	return ways
 }
 
-// CheckOutbound reports what a way does wrong with a body: the sent body has a pair that an
-// SDK confirms, and what it had before.
+// CheckOutbound reports what a way does wrong with a body: the sent body has a
+// pair that an SDK confirms, and what it had before.
 func CheckOutbound(b Body) error {
 	for _, out := range Outbounds(sandbox) {
 		if err := checkOutbound(out, b); err != nil {

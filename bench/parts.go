@@ -23,6 +23,8 @@ const (
 	JSON     = "encoding/json.Valid"
 	Confirm  = "Signer.Confirm"
 	Scan     = "scan"
+
+	TwoBlocks = "limit: two blocks of SHA-256"
 )
 
 // PairWays confirm and make a pair, without any body.
@@ -43,7 +45,7 @@ func PairWays() []Way {
 		}},
 		{"Signer.Sign", func() { signer.Sign(now) }},
 		{"sign " + SDK, func() { plainSignature(apiKey, now.UTC().Format(smilesig.TimestampLayout)) }},
-		{"limit: two blocks of SHA-256", func() {
+		{TwoBlocks, func() {
 			sum := sha256.Sum256(block)
 			sha256.Sum256(sum[:])
 		}},

@@ -27,10 +27,12 @@ func (f figures) markdown(targets []target, now time.Time) string {
 	m.line("## Callbacks: an http.Handler around a handler that reads the body")
 	m.line("In brackets: share of the standard-library way, which is `io.ReadAll`, `json.Unmarshal` into a struct, `hmac.New`. "+
 		"standard-webhooks, stripe-go and slack-go do **other work**: they read the same bytes, but their MAC covers the body, "+
-		"which Smile ID's does not, and they do not look whether it is JSON. %q is what the handler alone takes.", bench.Bare)
+		"which Smile ID's does not, and they do not look whether it is JSON. %q is what the handler alone takes. "+
+		"Under Pairs, %s: %s.", bench.Bare, bench.TwoBlocks, duration(f.pair.of(bench.TwoBlocks)))
 	m.times(f.inbound, bench.StandardLibrary)
 	m.line("## Requests: an http.RoundTripper around one that reads the body")
-	m.line("In brackets: share of the standard-library way, which is `io.ReadAll`, `json.Unmarshal` into a map, `hmac.New`, `json.Marshal`.")
+	m.line("In brackets: share of the standard-library way, which is `io.ReadAll`, `json.Unmarshal` into a map, `hmac.New`, `json.Marshal`. "+
+		"It loses members with doubled names: such a body is left out. Under Pairs, %s: %s.", bench.TwoBlocks, duration(f.pair.of(bench.TwoBlocks)))
 	m.times(f.outbound, bench.StandardLibrary)
 	m.line("## Bytes in hand: no HTTP, and the limits")
 	m.line("In brackets: share of standard-webhooks Verify. A Guard adds the SHA-256 of the body.")
