@@ -59,6 +59,7 @@ func TestIs(t *testing.T) {
 		{"", "", true},
 		{`a\/b\\\"\b\f\n\r\t`, "a/b\\\"\b\f\n\r\t", true},
 		{`\u006A\u006a`, "jj", true},
+		{`\u004F\u004f\u0041`, "OOA", true},
 		{"\xc3", "C", false},
 	}
 	for _, tt := range tests {
@@ -155,6 +156,13 @@ func TestScanRefuses(t *testing.T) {
 		assert.False(t, json.Valid([]byte(f.doc)) && utf8.ValidString(f.doc) && f.doc[0] == '{', "%.40q", f.doc)
 	}
 	assert.EqualError(t, &jsonobject.SyntaxError{Problem: jsonobject.TooDeep, Offset: 7}, "nested deeper than 10,000 at offset 7")
+}
+
+func TestScanTakesEveryHexDigit(t *testing.T) {
+	assert.NoError(t, jsonobject.Scan([]byte(`{"\u0123":"\u4567\u89ab\ucdef\uABCD\uEF00"}`), func(jsonobject.Member) {}))
+	for _, digit := range []string{"/", ":", "@", "G", "`", "g", "é"} {
+		assert.Error(t, jsonobject.Scan([]byte(`{"\u012`+digit+`":1}`), func(jsonobject.Member) {}), digit)
+	}
 }
 
 func TestScanEveryPrefixIsTruncated(t *testing.T) {
