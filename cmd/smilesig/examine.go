@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"example.com/smilesig"
@@ -24,36 +22,6 @@ type examiner struct {
 	accepted, tried []namedCredential // accepted has one at least
 }
 
-// A report is what is found out. It has no key, no signature and nothing of the body.
-type report struct {
-	Accepted   bool        `json:"accepted"`
-	Status     int         `json:"status"` // what Verifier.Handler answers with
-	Reason     string      `json:"reason,omitempty"`
-	Steps      []step      `json:"steps"`
-	WouldMatch []candidate `json:"would_match,omitempty"`
-	Advice     string      `json:"advice,omitempty"`
-}
-
-type step struct {
-	Name    string  `json:"step"`
-	Outcome outcome `json:"outcome"`
-	Detail  string  `json:"detail"`
-}
-
-type outcome string
-
-const (
-	holds      outcome = "holds"
-	fails      outcome = "fails"
-	notChecked outcome = "not checked"
-)
-
-// A candidate is a partner ID and a key that nobody has configured together.
-type candidate struct {
-	PartnerID string `json:"partner_id"`
-	KeyOf     string `json:"key_of"` // the name of a credential
-}
-
 func (e examiner) examine(ctx context.Context) report {
 	cb, err := e.verify(ctx, credentialsOf(e.accepted)...)
 	r := report{Accepted: err == nil, Status: smilesig.StatusCode(err)}
@@ -63,8 +31,8 @@ func (e examiner) examine(ctx context.Context) report {
 	if !isAboutSignatureOrAge(err) {
 		r.Steps = []step{
 			{"form", fails, r.Reason},
-			{"signature", notChecked, "there is no pair"},
-			{"age", notChecked, "there is no pair"},
+			{"signature", notChecked, "not looked at, because the form fails"},
+			{"age", notChecked, "not looked at, because the form fails"},
 		}
 		return r
 	}
@@ -195,26 +163,4 @@ func credentialsOf(all []namedCredential) (credentials []smilesig.Credential) {
 		credentials = append(credentials, c.Credential)
 	}
 	return credentials
-}
-
-func (r report) print(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range r.Steps {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Outcome, s.Detail)
-	}
-	for _, c := range r.WouldMatch {
-		fmt.Fprintf(table, "hint\twould match\tpartner ID %s with the key of %s\n", c.PartnerID, c.KeyOf)
-	}
-	if r.Advice != "" {
-		fmt.Fprintf(table, "hint\t\t%s\n", r.Advice)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	verdict := "accepted"
-	if !r.Accepted {
-		verdict = "refused: " + r.Reason
-	}
-	_, err := fmt.Fprintf(w, "%s (HTTP %d)\n", verdict, r.Status)
-	return err
 }

@@ -116,6 +116,7 @@ func TestUsage(t *testing.T) {
 		{"white space in the key file", smilesigCommand("sign", "-key-file", file(t, "made-up-key \n")), "white space around the API key"},
 
 		{"sign: key and body on stdin", smilesigCommand("sign", "-inject", "-key-file", "-"), "cannot both"},
+		{"sign: inject as JSON", smilesigCommand("sign", "-inject", "-json").reading("{}"), "-json does not go with it"},
 		{"sign: no timestamp", smilesigCommand("sign", "-timestamp", "yesterday"), "-timestamp"},
 		{"sign: inject with another layout", smilesigCommand("sign", "-inject", "-timestamp", "2024-01-02T03:04:05Z"), "must look like"},
 		{"sign: inject with no timestamp", smilesigCommand("sign", "-inject", "-timestamp", "yesterday"), "must look like"},
@@ -131,6 +132,7 @@ func TestUsage(t *testing.T) {
 		{"verify: missing accepted", smilesigCommand("verify", "-accept", missing), "no such file"},
 		{"verify: missing tried", smilesigCommand("verify", "-try", missing), "no such file"},
 		{"verify: a line without a colon", smilesigCommand("verify", "-headers", file(t, "A: b\nmade-up-key\n")), "line 2 is not"},
+		{"verify: a request line that is not the first", smilesigCommand("verify", "-headers", file(t, "A: b\nPOST / HTTP/1.1\n")), "line 2 is not"},
 		{"verify: a credential without a key", smilesigCommand("verify", "-accept", file(t, "# comment\n\nmade-up-key\n")), "line 3 is not"},
 
 		{"send: no URL", smilesigCommand("send"), "no URL"},
@@ -145,6 +147,9 @@ func TestUsage(t *testing.T) {
 		{"serve: no such flag", smilesigCommand("serve", "-port", "1"), "not defined"},
 		{"serve: no port", smilesigCommand("serve", "-addr", "127.0.0.1"), "a host and a port"},
 		{"serve: no host", smilesigCommand("serve", "-addr", ":8085"), "a host and a port"},
+		{"serve: every host", smilesigCommand("serve", "-addr", "0.0.0.0:0"), "can be sent to"},
+		{"serve: every host of IPv6", smilesigCommand("serve", "-addr", "[::]:0"), "can be sent to"},
+		{"serve: every host of IPv4 in IPv6", smilesigCommand("serve", "-addr", "[::ffff:0.0.0.0]:0"), "can be sent to"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,4 +176,6 @@ func TestHelp(t *testing.T) {
 		assert.NotContains(t, stdout, "%!")
 		assert.Equal(t, stdout, smilesigCommand("help", name).output(t))
 	}
+	assert.Contains(t, smilesigCommand("serve", "-h").output(t), "remembers every request")
+	assert.Contains(t, smilesigCommand("verify", "-h").output(t), "request line")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,7 +48,7 @@ func send(ctx context.Context, p *program, args []string) error {
 	swap := flags.Bool("swap", false, "send another body with the same pair afterwards")
 	n := flags.Int("n", 1, "send the same callback this many `times`, as when it is delivered again")
 	timeout := flags.Duration("timeout", 35*time.Second, "how long to wait for each answer")
-	asJSON := flags.Bool("json", false, "print a line of JSON for each answer")
+	asJSON := flags.Bool("json", false, "print a line of JSON for each callback; status 0 is no answer")
 	if err := p.parse(flags, args, 1); err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func newSender(timeout time.Duration) *http.Client {
 type answer struct {
 	Number       int  `json:"number"`
 	Swapped      bool `json:"swapped"`
-	Status       int  `json:"status"`
+	Status       int  `json:"status"` // 0 is no answer
 	Acknowledged bool `json:"acknowledged"`
 }
 
@@ -137,16 +138,16 @@ type answer struct {
 func (p *program) deliver(ctx context.Context, client *http.Client, to string, callbacks []smilesigtest.Callback, asJSON bool) error {
 	allAcknowledged := true
 	for i, cb := range callbacks {
+		a := answer{Number: i + 1, Swapped: string(cb.Body) != string(callbacks[0].Body)}
 		response, err := cb.Send(ctx, client, to)
+		if asJSON && isUnanswered(err) {
+			return errors.Join(err, p.printJSON(a))
+		}
 		if err != nil {
 			return err
 		}
 		response.Body.Close()
-		a := answer{
-			Number: i + 1, Status: response.StatusCode,
-			Swapped:      string(cb.Body) != string(callbacks[0].Body),
-			Acknowledged: response.StatusCode/100 == 2,
-		}
+		a.Status, a.Acknowledged = response.StatusCode, response.StatusCode/100 == 2
 		allAcknowledged = allAcknowledged && a.Acknowledged
 		if err := p.printAnswer(a, asJSON); err != nil {
 			return err
@@ -156,6 +157,12 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 		return errRefused
 	}
 	return nil
+}
+
+// isUnanswered reports whether err is the client's: what cannot be signed is not sent.
+func isUnanswered(err error) bool {
+	var ofClient *url.Error
+	return errors.As(err, &ofClient)
 }
 
 func (p *program) printAnswer(a answer, asJSON bool) error {

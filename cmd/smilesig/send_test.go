@@ -163,3 +163,20 @@ func TestSendFails(t *testing.T) {
 		assert.Contains(t, stderr, test.want, test.name)
 	}
 }
+
+func TestSendPrintsJSONWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for _, test := range []struct {
+		name, body, want string
+	}{
+		{"nobody there", "{}", `{"number":1,"swapped":false,"status":0,"acknowledged":false}` + "\n"},
+		{"not sent", "[]", ""},
+	} {
+		code, stdout, stderr := smilesigCommand("send", "-json", "-n", "2", "-body", "-", gone.URL).reading(test.body).run(t)
+		assert.Equal(t, exitRefused, code, test.name)
+		assert.Equal(t, test.want, stdout, test.name)
+		assert.NotEmpty(t, stderr, test.name)
+	}
+}

@@ -25,7 +25,8 @@ callback_url of the request. For each request it prints a line: what came, what
 it was answered with, "accepted" or why not; and for each callback that it sends,
 what that was answered with. What is approximate is in the docs of smilesigtest.
 
-It stops on an interrupt or a termination signal.
+It stops on an interrupt or a termination signal. It remembers every request and
+its body until it stops, so restart it now and then.
 
 	SMILE_PARTNER_ID=085 SMILE_API_KEY=made-up smilesig serve -addr 127.0.0.1:8085
 `
@@ -33,13 +34,13 @@ It stops on an interrupt or a termination signal.
 func serve(ctx context.Context, p *program, args []string) error {
 	flags := newFlags("serve", serveHelp)
 	credential := addCredentialFlags(flags)
-	addr := flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on; port 0 is a free one")
+	addr := flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on, a host that requests can be sent to;\nport 0 is a free one")
 	asJSON := flags.Bool("json", false, "print lines of JSON")
 	if err := p.parse(flags, args, 0); err != nil {
 		return err
 	}
-	if host, _, err := net.SplitHostPort(*addr); err != nil || host == "" {
-		return usagef("-addr must be a host and a port")
+	if !canBeSentTo(*addr) {
+		return usagef("-addr must be a host and a port that requests can be sent to, such as 127.0.0.1:8085")
 	}
 	c, err := credential.read(p)
 	if err != nil {
@@ -57,6 +58,13 @@ func serve(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	return reporter.run(ctx)
+}
+
+// canBeSentTo reports whether addr names one host, which 0.0.0.0 does not: upload
+// URLs have that host.
+func canBeSentTo(addr string) bool {
+	resolved, err := net.ResolveTCPAddr("tcp", addr)
+	return err == nil && resolved.IP != nil && !resolved.IP.IsUnspecified()
 }
 
 // An event is what serve prints a line about.
@@ -119,6 +127,7 @@ func (r *reporter) run(ctx context.Context) error {
 }
 
 func (r *reporter) printNew() error {
+	deliveries := r.server.Deliveries() // before the requests, which they come from
 	for _, request := range r.server.Requests()[r.requests:] {
 		r.requests++
 		e := requestEvent{request.Method, escaped(request.Path), request.Status, request.Verdict}
@@ -126,7 +135,7 @@ func (r *reporter) printNew() error {
 			return err
 		}
 	}
-	for i, d := range r.server.Deliveries() {
+	for i, d := range deliveries {
 		if i == len(r.attempts) {
 			r.attempts = append(r.attempts, 0)
 		}

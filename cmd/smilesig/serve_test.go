@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
 )
 
 // A served is a run of serve under way.
@@ -93,6 +95,36 @@ func TestServeSendsCallbacks(t *testing.T) {
 	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to("http://%zz"), ours))
 	assert.Equal(t, "POST /v2/verify_async  200  accepted", s.line(t))
 	assert.Equal(t, "callback to an invalid URL  no answer", s.line(t))
+}
+
+// A slowWriter has something happen while the first line is written.
+type slowWriter struct {
+	strings.Builder
+	meanwhile sync.Once
+	happens   func()
+}
+
+func (w *slowWriter) Write(line []byte) (int, error) {
+	w.meanwhile.Do(w.happens)
+	return w.Builder.Write(line)
+}
+
+func TestServePrintsARequestBeforeItsCallback(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	server := smilesigtest.NewServer(t, ours)
+	stdout := &slowWriter{happens: func() {
+		post(t, server.URL, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+r.URL+`"}`, ours)
+		server.Wait()
+	}}
+	reporter := &reporter{program: &program{stdout: stdout}, server: server}
+	post(t, server.URL, "/v1/job_status", `{"partner_id":"085"}`, ours)
+	server.Wait()
+	require.NoError(t, reporter.printNew())
+	require.NoError(t, reporter.printNew())
+	assert.Equal(t, "POST /v1/job_status  200  accepted\n"+
+		"POST /v2/verify_async  200  accepted\n"+
+		"callback to "+r.URL+"  200\n", stdout.String())
 }
 
 func TestServePrintsJSON(t *testing.T) {

@@ -29,11 +29,14 @@ func sign(_ context.Context, p *program, args []string) error {
 	credential := addCredentialFlags(flags)
 	inject := flags.Bool("inject", false, "put the pair into the JSON object on standard input")
 	timestamp := flags.String("timestamp", "", "sign this `text`, as it stands, instead of now;\nwith -inject it must look like 2006-01-02T15:04:05.000Z")
-	asJSON := flags.Bool("json", false, "print the pair as JSON")
+	asJSON := flags.Bool("json", false, "print the pair as JSON; not with -inject")
 	if err := p.parse(flags, args, 0); err != nil {
 		return err
 	}
-	if *inject && credential.fromStdin() {
+	switch {
+	case *inject && *asJSON:
+		return usagef("-inject prints the body: -json does not go with it")
+	case *inject && credential.fromStdin():
 		return usagef("the key and the body cannot both be on standard input")
 	}
 	c, err := credential.read(p)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ It prints no key, no signature and nothing of the body.
 	smilesig verify -headers headers.txt -at 2024-01-02T03:04:05.678Z webhook.json
 	smilesig verify -try sandbox.txt -json <callback.json
 
+The file of -headers may start with a request line, which is skipped.
 The files of -accept and -try have a partner ID, a space and an API key on each
 line. Refused (exit code 1): what a Verifier refuses.
 `
@@ -148,7 +150,7 @@ func (p *program) readHeader(file string) (http.Header, error) {
 	number := 0
 	for line := range strings.Lines(string(content)) {
 		number++
-		if strings.TrimSpace(line) == "" {
+		if strings.TrimSpace(line) == "" || number == 1 && isRequestLine(line) {
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
@@ -158,4 +160,11 @@ func (p *program) readHeader(file string) (http.Header, error) {
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	return header, nil
+}
+
+// isRequestLine reports whether line is a method, a target and a version of HTTP.
+func isRequestLine(line string) bool {
+	fields := strings.Fields(line)
+	return len(fields) == 3 && !strings.Contains(fields[0], ":") &&
+		slices.Contains([]string{"HTTP/1.0", "HTTP/1.1", "HTTP/2"}, fields[2])
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,10 @@ func TestVerify(t *testing.T) {
 		{"genuine", verifyAt(0).reading(genuine), 200, "", []outcome{holds, holds, holds}},
 		{"from a file", verifyAt(0, file(t, genuine)), 200, "", []outcome{holds, holds, holds}},
 		{"a webhook", verifyAt(0, "-headers", headers).reading(`anything`), 200, "", []outcome{holds, holds, holds}},
+		{"a webhook with its request line", verifyAt(0, "-headers", file(t, "POST /a:b HTTP/1.1\r\n"+webhookHeaders(t, ours))).reading(`{}`), 200, "", []outcome{holds, holds, holds}},
+		{"a webhook with a request line of HTTP/1.0", verifyAt(0, "-headers", file(t, "POST / HTTP/1.0\n"+webhookHeaders(t, ours))).reading(`{}`), 200, "", []outcome{holds, holds, holds}},
+		{"a webhook with a request line of HTTP/2", verifyAt(0, "-headers", file(t, "POST / HTTP/2\n"+webhookHeaders(t, ours))).reading(`{}`), 200, "", []outcome{holds, holds, holds}},
+		{"a first header that looks like a request line", verifyAt(0, "-headers", file(t, "Content-Encoding: gzip, HTTP/1.1\n")).reading(genuine), 415, "encoded body: only identity is accepted", []outcome{fails, notChecked, notChecked}},
 		{"a webhook's headers on stdin", verifyAt(0, "-headers", "-", file(t, "{}")).reading(webhookHeaders(t, ours)), 200, "", []outcome{holds, holds, holds}},
 		{"by the current of two", verifyAt(0, accepting...).reading(genuine), 200, "", []outcome{holds, holds, fails, holds}},
 		{"by the other of two", verifyAt(0, accepting...).reading(callback(t, theirs)), 200, "", []outcome{holds, fails, holds, holds}},
@@ -116,6 +121,32 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestVerifySaysWhatItDidNotLookAt(t *testing.T) {
+	t.Parallel()
+	genuine := callback(t, ours)
+	for _, test := range []struct {
+		name   string
+		call   call
+		reason string
+	}{
+		{"too large", verifyAt(0).reading(genuine + strings.Repeat(" ", smilesig.DefaultMaxBytes)), "body too large"},
+		{"encoded", verifyAt(0, "-headers", file(t, "Content-Encoding: gzip\n")).reading(genuine), "encoded body"},
+		{"doubled", verifyAt(0).reading(strings.Replace(genuine, "{", `{"signature":"","timestamp":"",`, 1)), "more than once"},
+		{"no pair", verifyAt(0).reading("{}"), "no timestamp"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := test.call.report(t)
+			assert.Contains(t, r.Reason, test.reason)
+			assert.Equal(t, []step{
+				{"form", fails, r.Reason},
+				{"signature", notChecked, "not looked at, because the form fails"},
+				{"age", notChecked, "not looked at, because the form fails"},
+			}, r.Steps)
+		})
+	}
 }
 
 func TestVerifySaysWhatWouldMatch(t *testing.T) {
