@@ -143,8 +143,9 @@ func (s *Server) takeZip(r *http.Request, body []byte) reply {
 	case j == nil:
 		return refused(http.StatusNotFound, "no such upload")
 	}
-	s.complete(j)
-	return accepted(nil)
+	a := accepted(nil)
+	a.then = func() { s.complete(j) }
+	return a
 }
 
 func (s *Server) jobByUploadPath(path string) *job {

@@ -16,15 +16,16 @@ type reply struct {
 	status  int
 	body    map[string]any // nil is no body
 	verdict string
+	then    func() // what the request sets going, if anything, once it is recorded
 }
 
 func accepted(body map[string]any) reply {
-	return reply{http.StatusOK, body, "accepted"}
+	return reply{status: http.StatusOK, body: body, verdict: "accepted"}
 }
 
 // refused is an answer that has no code of Smile ID's.
 func refused(status int, why string) reply {
-	return reply{status, map[string]any{"error": http.StatusText(status)}, why}
+	return reply{status: status, body: map[string]any{"error": http.StatusText(status)}, verdict: why}
 }
 
 // Smile ID's codes for a pair that it does not accept [docs].
@@ -40,7 +41,7 @@ func denied(code, why string) reply {
 	if code == codeInvalid {
 		text = "A parameter is missing or of the wrong data type."
 	}
-	return reply{http.StatusBadRequest, map[string]any{"code": code, "error": text}, code + ": " + why}
+	return reply{status: http.StatusBadRequest, body: map[string]any{"code": code, "error": text}, verdict: code + ": " + why}
 }
 
 // A Tampering is what a [Server] does to the pair of an answer.

@@ -211,6 +211,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(r *ht
 		a = answer(r, body)
 	}
 	s.record(r, body, a)
+	if a.then != nil {
+		a.then()
+	}
 	if a.body == nil {
 		w.WriteHeader(a.status)
 		return
