@@ -272,23 +272,23 @@ func closeBody(req *http.Request) {
 // [http.Server.ReadTimeout].
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		received := buffers.Get().(*buffer)
-		defer received.release()
+		content := buffers.Get().(*buffer)
+		defer content.release()
 		wholeBodyRead := false
 		cb, err := v.verify(r.Context(), r.Header, r.ContentLength, func() ([]byte, error) {
-			err := v.readCallback(received, r)
+			err := v.readCallback(content, r)
 			wholeBodyRead = err == nil
-			return received.Bytes(), err
+			return content.Bytes(), err
 		})
 
-		body := &detachable{rest: received.Bytes()}
+		body := &detachable{rest: content.Bytes()}
 		defer body.Close()
 		ctx := r.Context()
 		if err == nil {
 			ctx = NewContext(ctx, cb)
 		}
 		passed := r.WithContext(ctx)
-		passed.Body, passed.ContentLength, passed.TransferEncoding = body, int64(received.Len()), nil
+		passed.Body, passed.ContentLength, passed.TransferEncoding = body, int64(content.Len()), nil
 		if err != nil {
 			if !wholeBodyRead && r.ProtoMajor == 1 {
 				// Without this the server would wait for more of the body

@@ -166,30 +166,11 @@ func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen i
 	if declaredLen > v.maxBytes() {
 		return Callback{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
 	}
-
-	var body []byte
-	var err error
-	placement, pair := InHeader, headerPair(header)
-	if !pair.isPresent() {
-		placement = InBody
-		if body, err = read(); err != nil {
-			return Callback{}, err
-		}
-		if pair, err = bodyPair(body); err != nil {
-			return Callback{}, fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
-	}
-	confirmed, err := v.confirm(pair)
+	received, err := v.confirmReceived(header, read)
 	if err != nil {
 		return Callback{}, err
 	}
-	if placement == InHeader { // only now: nobody makes us read with a forged pair
-		if body, err = read(); err != nil {
-			return Callback{}, err
-		}
-	}
-
-	t, ok := parseTimestamp(pair.timestamp.text)
+	t, ok := parseTimestamp(received.timestamp)
 	if !ok {
 		return Callback{}, fmt.Errorf("%w: confirmed, but not a timestamp that Smile ID writes", ErrStale)
 	}
@@ -199,15 +180,15 @@ func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen i
 	}
 	// The guard's clock may be ahead of ours, hence MaxSkew on top.
 	ttl := t.Add(v.maxAge()).Add(v.maxSkew()).Sub(now)
-	seen, err := v.askGuard(ctx, confirmed, body, ttl)
+	seen, err := v.askGuard(ctx, received.confirmation, received.body, ttl)
 	if err != nil {
 		return Callback{}, err
 	}
 	return Callback{
-		PartnerID:  confirmed.partnerID,
-		Timestamp:  pair.timestamp.text,
+		PartnerID:  received.partnerID,
+		Timestamp:  received.timestamp,
 		Time:       t,
-		Placement:  placement,
+		Placement:  received.placement,
 		SeenBefore: seen,
 	}, nil
 }
@@ -226,15 +207,47 @@ func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxA
 func (v *Verifier) maxSkew() time.Duration { return cmp.Or(v.MaxSkew, DefaultMaxSkew) }
 func (v *Verifier) maxBytes() int64        { return cmp.Or(v.MaxBytes, DefaultMaxBytes) }
 
-func (v *Verifier) confirm(p receivedPair) (confirmation, error) {
+// A received callback has a pair that is confirmed, of whatever age.
+type received struct {
+	confirmation
+	timestamp string
+	placement Placement
+	body      []byte
+}
+
+// confirmReceived takes the pair from the headers if they have any of it, else from
+// the body. With a pair in headers it reads the body only once that is confirmed, so
+// that nobody makes us read with a forged one.
+func (v *Verifier) confirmReceived(header http.Header, read func() ([]byte, error)) (r received, err error) {
+	pair := headerPair(header)
+	if pair.isPresent() {
+		if r, err = v.confirm(pair, InHeader); err != nil {
+			return received{}, err
+		}
+		r.body, err = read()
+		return r, err
+	}
+	body, err := read()
+	if err != nil {
+		return received{}, err
+	}
+	if pair, err = bodyPair(body); err != nil {
+		return received{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	r, err = v.confirm(pair, InBody)
+	r.body = body
+	return r, err
+}
+
+func (v *Verifier) confirm(p receivedPair, placement Placement) (received, error) {
 	if err := p.check(); err != nil {
-		return confirmation{}, err
+		return received{}, err
 	}
 	confirmed, ok := v.Signer.confirm(p.timestamp.text, p.signature.text)
 	if !ok {
-		return confirmation{}, ErrSignature
+		return received{}, ErrSignature
 	}
-	return confirmed, nil
+	return received{confirmation: confirmed, timestamp: p.timestamp.text, placement: placement}, nil
 }
 
 func (v *Verifier) checkAge(age time.Duration) error {
