@@ -117,16 +117,16 @@ func PlacementFor(req *http.Request) Placement {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
 		return Unsigned
 	}
-	clean := path.Clean("/" + req.URL.Path)
-	if placement, known := placements[clean]; known {
+	endpoint := endpointOf(req)
+	if placement, known := placements[endpoint]; known {
 		return placement
 	}
 	for _, above := range placementsBelow {
-		if strings.HasPrefix(clean, above) {
+		if strings.HasPrefix(endpoint, above) {
 			return InBody
 		}
 	}
-	versioned := strings.HasPrefix(clean, "/v1/") || strings.HasPrefix(clean, "/v2/")
+	versioned := strings.HasPrefix(endpoint, "/v1/") || strings.HasPrefix(endpoint, "/v2/")
 	if versioned && isJSONOrAbsent(req.Header) {
 		return InBody
 	}
@@ -136,5 +136,9 @@ func PlacementFor(req *http.Request) Placement {
 // answersSigned reports whether Smile ID signs every successful answer to the
 // request [sdk].
 func answersSigned(req *http.Request) bool {
-	return path.Clean("/"+req.URL.Path) == "/v1/job_status"
+	return endpointOf(req) == "/v1/job_status"
 }
+
+// endpointOf is the path as the tables above have it, without doubled or trailing
+// slashes.
+func endpointOf(req *http.Request) string { return path.Clean("/" + req.URL.Path) }

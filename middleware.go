@@ -69,11 +69,12 @@ type Transport struct {
 // RoundTrip signs and sends req. It does not change req and closes its body.
 //
 // It returns [ErrOrigin] for a Content-Type of JSON to an origin that is not
-// listed, or for a body that a redirect takes to one; [ErrMalformed] for a body that is to be signed but
-// missing, no JSON object or not as long as declared; [ErrEncoded] if such a body
-// has a Content-Encoding; [ErrPartner] if it is another partner's; the cause if
-// reading it fails or the request's context ends; and an error if there is no
-// Signer. A body to be signed is read whole; any other is passed on unread.
+// listed, or for a body that a redirect takes to one; [ErrMalformed] for a body
+// that is to be signed but missing, no JSON object or not as long as declared;
+// [ErrEncoded] if such a body has a Content-Encoding; [ErrPartner] if it is another
+// partner's; the cause if reading it fails or the request's context ends; and an
+// error if there is no Signer. A body to be signed is read whole; any other is
+// passed on unread.
 // All these mean that nothing was sent. After sending, it returns Base's error,
 // or with ConfirmResponses [ErrSignature] or [ErrMissing].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -37,8 +37,8 @@ type Callback struct {
 	doubled bool
 }
 
-// Format prints what the callback is, and neither its body nor the key, with
-// every verb.
+// Format prints what the callback is, and neither its body nor the key, with all
+// verbs that ask a [fmt.Formatter].
 func (c Callback) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "smilesigtest.Callback{%v, signed at %v, body of %d bytes}",
 		c.Placement, c.Time.UTC().Format(smilesig.TimestampLayout), len(c.Body))

@@ -131,7 +131,8 @@ func (s *Server) listen(l net.Listener, h http.Handler) {
 	s.serving.Go(func() { server.Serve(l) })
 }
 
-// Format prints the URL, and nothing that has a key, with every verb.
+// Format prints the URL, and nothing that has a key, with all verbs that ask a
+// [fmt.Formatter].
 func (s *Server) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smilesigtest.Server{URL:%s}", s.URL) }
 
 // Close closes the sockets, ends deliveries and waits until nothing goes on any
