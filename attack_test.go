@@ -98,7 +98,7 @@ func TestForgedHeadersOverHTTP2AreRefusedBeforeTheBodyIsRead(t *testing.T) {
 	for range 100 {
 		endless, writer := io.Pipe()
 		req := newRequest(t, "POST", server.URL, "", endless)
-		req.Header = headerPair(smilesig.Signature{Timestamp: "x", Signature: "y"})
+		req.Header = headerPair(smilesig.Pair{Timestamp: "x", Signature: "y"})
 		res, err := server.Client().Do(req)
 		require.NoError(t, err)
 		assert.Equal(t, 401, res.StatusCode)
@@ -131,9 +131,9 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 		"4,000 ways to write one name": {cases, smilesig.ErrMalformed},
 		"a name written beyond ASCII":  {folded, smilesig.ErrMissing},
 		"10,000 signatures":            {http.Header{"Response-Signature": make([]string, 10_000)}, smilesig.ErrMalformed},
-		"a signature of 1 MB":          {headerPair(smilesig.Signature{Timestamp: pair.Timestamp, Signature: huge}), smilesig.ErrSignature},
-		"a timestamp of 1 MB":          {headerPair(smilesig.Signature{Timestamp: huge, Signature: pair.Signature}), smilesig.ErrSignature},
-		"two signatures in one value":  {headerPair(smilesig.Signature{Timestamp: pair.Timestamp, Signature: pair.Signature + ", " + pair.Signature}), smilesig.ErrSignature},
+		"a signature of 1 MB":          {headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: huge}), smilesig.ErrSignature},
+		"a timestamp of 1 MB":          {headerPair(smilesig.Pair{Timestamp: huge, Signature: pair.Signature}), smilesig.ErrSignature},
+		"two signatures in one value":  {headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: pair.Signature + ", " + pair.Signature}), smilesig.ErrSignature},
 	} {
 		_, err := v.Verify(t.Context(), tt.header, []byte(pairBody(pair, "")))
 		assert.ErrorIs(t, err, tt.want, name)
@@ -209,10 +209,10 @@ func TestAGuardIsNeitherFilledNorPassedBy(t *testing.T) {
 		"2024-01-02T03:04:05.678", "2024-01-02T03:04:05.6780Z", "2024-01-02T03:04:05.678+00:00", "2024-01-02T04:04:05.678+0100",
 		"2024-01-02T03:04:05.678z", "2024-01-02t03:04:05.678Z", " 2024-01-02T03:04:05.678Z", "2024-01-02T03:04:05.678Z\n", "1704164645678",
 	} {
-		refused(timestamp, smilesig.ErrSignature, nil, pairBody(smilesig.Signature{Timestamp: timestamp, Signature: pair.Signature}, ""))
+		refused(timestamp, smilesig.ErrSignature, nil, pairBody(smilesig.Pair{Timestamp: timestamp, Signature: pair.Signature}, ""))
 	}
 	for name, signature := range corruptions(pair.Signature) {
-		refused(name, smilesig.ErrSignature, headerPair(smilesig.Signature{Timestamp: pair.Timestamp, Signature: signature}), "{}")
+		refused(name, smilesig.ErrSignature, headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: signature}), "{}")
 	}
 	assert.NoError(t, attempt(nil, body), "the first body is still welcome")
 	refused("a second pair: it is full indeed", smilesig.ErrGuard, headerPair(v.Signer.Sign(testTime.Add(time.Millisecond))), "{}")
@@ -224,7 +224,7 @@ func TestAPairRelabelledForAnotherPartnerIsTheSamePair(t *testing.T) {
 	signer := newSigner(t, smilesig.Credential{PartnerID: "085", APIKey: "k"}, smilesig.Credential{PartnerID: "85", APIKey: "k"})
 	pair, err := signer.SignTimestamp("2024-01-02T03:04:05.678")
 	require.NoError(t, err)
-	relabelled := smilesig.Signature{Timestamp: pair.Timestamp + "0", Signature: pair.Signature}
+	relabelled := smilesig.Pair{Timestamp: pair.Timestamp + "0", Signature: pair.Signature}
 	v := &smilesig.Verifier{Signer: signer, Now: at(testTime), Guard: &smilesig.MemoryGuard{Limit: 1}}
 	first, err := v.Verify(t.Context(), headerPair(pair), []byte("{}"))
 	require.NoError(t, err)
@@ -242,7 +242,7 @@ func TestThePairOfARequestServesForOneCallback(t *testing.T) {
 	_, err := transport.RoundTrip(newRequest(t, "POST", jobStatus, "", strings.NewReader("{}")))
 	require.NoError(t, err)
 	seen := decode(t, []byte(base.bodies[0]))
-	stolen := headerPair(smilesig.Signature{Timestamp: seen["timestamp"].(string), Signature: seen["signature"].(string)})
+	stolen := headerPair(smilesig.Pair{Timestamp: seen["timestamp"].(string), Signature: seen["signature"].(string)})
 	for _, guard := range []smilesig.ReplayGuard{nil, new(smilesig.MemoryGuard)} {
 		v := newVerifier(t)
 		v.Guard = guard

@@ -40,7 +40,7 @@ func signedBody(t testing.TB, members string) string {
 }
 
 // pairBody is a callback's body with any pair; members start with a comma.
-func pairBody(pair smilesig.Signature, members string) string {
+func pairBody(pair smilesig.Pair, members string) string {
 	return fmt.Sprintf(`{"signature":%q,"timestamp":%q%s}`, pair.Signature, pair.Timestamp, members)
 }
 

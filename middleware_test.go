@@ -692,7 +692,7 @@ func TestHandlerPassesVectorsOnToTheByte(t *testing.T) {
 	spy := new(spyHandler)
 	v := &smilesig.Verifier{Signer: vec.signer(t), Now: at(signedAt)}
 	server := serve(t, v.Handler(spy))
-	pair := smilesig.Signature{Timestamp: vec.Timestamp, Signature: vec.Signature}
+	pair := smilesig.Pair{Timestamp: vec.Timestamp, Signature: vec.Signature}
 	inBody := " " + pairBody(pair, `,"n":9007199254740993,"s":"\u00e9<>"`) + "\n"
 
 	assert.Equal(t, 200, post(t, server.URL, nil, strings.NewReader(inBody)).StatusCode)
@@ -720,7 +720,7 @@ func TestHandlerAnswersRejections(t *testing.T) {
 		wantError    error
 		authenticate string
 	}{
-		{"forged", headerPair(smilesig.Signature{Timestamp: pair.Timestamp, Signature: "x"}), genuine, 401, smilesig.ErrSignature, "SmileID"},
+		{"forged", headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: "x"}), genuine, 401, smilesig.ErrSignature, "SmileID"},
 		{"missing", nil, "{}", 401, smilesig.ErrMissing, "SmileID"},
 		{"stale", nil, pairBody(oldPair, ""), 401, smilesig.ErrStale, "SmileID"},
 		{"future", nil, pairBody(futurePair, ""), 401, smilesig.ErrFuture, "SmileID"},
@@ -764,7 +764,7 @@ func TestRejectionsAreLoggedWithoutSecrets(t *testing.T) {
 	send(pairBody(pair, `,"IDNumber":"00000000000"`))
 	assert.Equal(t, 1, strings.Count(log.String(), "\n"), "one line")
 	assert.Equal(t, "WARN", decode(t, log.Bytes())["level"])
-	assert.Contains(t, log.String(), `"status":401,"error":"smilesig: stale: 1h0m0s old, limit 15m0s"`)
+	assert.Contains(t, log.String(), `"status":401,"reason":"stale","error":"smilesig: stale: 1h0m0s old, limit 15m0s"`)
 	assertNoSecrets(t, log.String(), pair)
 	assert.NotContains(t, log.String(), "00000000000")
 	assert.NotContains(t, log.String(), "unguessable")
@@ -790,7 +790,7 @@ func TestOnRejectPicksTheStatus(t *testing.T) {
 func TestOnRejectGetsTheBodyAsFarAsItWasRead(t *testing.T) {
 	stale := pairBody(newSigner(t, testCredential).Sign(testTime.Add(-time.Hour)), "")
 	long := stale + strings.Repeat(" ", 1000)
-	forged := headerPair(smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
+	forged := headerPair(smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
 	tests := []struct {
 		name   string
 		header http.Header
@@ -837,7 +837,7 @@ func TestForgedHeadersAreRefusedBeforeTheBodyIsRead(t *testing.T) {
 	server := serve(t, v.Handler(new(spyHandler)))
 	endless, writer := io.Pipe() // not a byte is sent, the answer comes all the same
 	defer writer.Close()
-	forged := headerPair(smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
+	forged := headerPair(smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
 	assert.Equal(t, 401, post(t, server.URL, forged, endless).StatusCode)
 
 	body := newSpyBody("{}")
@@ -955,7 +955,7 @@ func TestTheConnectionIsKeptUnlessTheBodyIsUnread(t *testing.T) {
 	v.OnReject = quiet
 	server := serve(t, v.Handler(new(spyHandler)))
 	assert.False(t, post(t, server.URL, nil, strings.NewReader("{}")).Close, "refused after reading")
-	forged := headerPair(smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
+	forged := headerPair(smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: "x"})
 	assert.True(t, post(t, server.URL, forged, strings.NewReader("{}")).Close, "refused before")
 
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("{}"))

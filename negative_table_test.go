@@ -34,9 +34,9 @@ const (
 var (
 	ours       = vectorCredential(testCredential)
 	theirs     = vectorCredential(otherCredential)
-	unpadded   = vectorCredential{"85", ours.APIKey}
-	base64Key  = vectorCredential{"086", base64.StdEncoding.EncodeToString([]byte("made-up-key-three"))}
-	hexKey     = vectorCredential{"087", hex.EncodeToString([]byte("made-up-key-four"))}
+	unpadded   = vectorCredential{PartnerID: "85", APIKey: ours.APIKey}
+	base64Key  = vectorCredential{PartnerID: "086", APIKey: base64.StdEncoding.EncodeToString([]byte("made-up-key-three"))}
+	hexKey     = vectorCredential{PartnerID: "087", APIKey: hex.EncodeToString([]byte("made-up-key-four"))}
 	genuineSig = sign(ours, genuineTime)
 
 	fill = strings.NewReplacer("$S", genuineSig, "$T", genuineTime, "$F", sign(theirs, genuineTime))
@@ -240,16 +240,16 @@ func signedOtherwise() []negativeCase {
 	}
 	return []negativeCase{
 		refused("another partner signed it with its own key", "keys are looked up by what the sender says", sign(theirs, genuineTime)),
-		refused("our key signed it for another partner ID", "the partner ID is taken from the body", sign(vectorCredential{theirs.PartnerID, ours.APIKey}, genuineTime)),
-		refused("another key signed it for our partner ID", "the key is not checked at all", sign(vectorCredential{id, theirs.APIKey}, genuineTime)),
-		refused("two partners' keys are swapped", "keys and partner IDs are looked up apart", sign(vectorCredential{id, theirs.APIKey}, genuineTime), accepting(ours, theirs)),
+		refused("our key signed it for another partner ID", "the partner ID is taken from the body", sign(vectorCredential{PartnerID: theirs.PartnerID, APIKey: ours.APIKey}, genuineTime)),
+		refused("another key signed it for our partner ID", "the key is not checked at all", sign(vectorCredential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime)),
+		refused("two partners' keys are swapped", "keys and partner IDs are looked up apart", sign(vectorCredential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime), accepting(ours, theirs)),
 		refused("it is signed for partner 85, we are 085", "partner IDs are parsed as numbers", sign(unpadded, genuineTime)),
 		refused("it is signed for partner 085, we are 85", "partner IDs are padded", genuineSig, accepting(unpadded)),
-		refused("it is signed with the key in upper case", "compared regardless of case", sign(vectorCredential{id, strings.ToUpper(ours.APIKey)}, genuineTime)),
-		refused("it is signed with the key and a line feed", "the key is read from a file", sign(vectorCredential{id, ours.APIKey + "\n"}, genuineTime)),
-		refused("it is signed with an empty key", "an unset key turns verification into nothing", sign(vectorCredential{id, ""}, genuineTime)),
-		refused("it is signed with the key decoded from base64", "keys that look like base64 are decoded", sign(vectorCredential{base64Key.PartnerID, "made-up-key-three"}, genuineTime), accepting(base64Key)),
-		refused("it is signed with the key decoded from hex", "keys that look like hex are decoded", sign(vectorCredential{hexKey.PartnerID, "made-up-key-four"}, genuineTime), accepting(hexKey)),
+		refused("it is signed with the key in upper case", "compared regardless of case", sign(vectorCredential{PartnerID: id, APIKey: strings.ToUpper(ours.APIKey)}, genuineTime)),
+		refused("it is signed with the key and a line feed", "the key is read from a file", sign(vectorCredential{PartnerID: id, APIKey: ours.APIKey + "\n"}, genuineTime)),
+		refused("it is signed with an empty key", "an unset key turns verification into nothing", sign(vectorCredential{PartnerID: id, APIKey: ""}, genuineTime)),
+		refused("it is signed with the key decoded from base64", "keys that look like base64 are decoded", sign(vectorCredential{PartnerID: base64Key.PartnerID, APIKey: "made-up-key-three"}, genuineTime), accepting(base64Key)),
+		refused("it is signed with the key decoded from hex", "keys that look like hex are decoded", sign(vectorCredential{PartnerID: hexKey.PartnerID, APIKey: "made-up-key-four"}, genuineTime), accepting(hexKey)),
 		refused("key and message are swapped", "the arguments of an HMAC function are mixed up", mac(sha, message, ours.APIKey)),
 		ofMessage("the message has the partner ID first", "the parts are mixed up", id+genuineTime+end),
 		ofMessage("the message has sid_request first", "the parts are mixed up", end+genuineTime+id),

@@ -44,6 +44,7 @@ type negativeCase struct {
 type vectorCredential struct {
 	PartnerID string `json:"partner_id"`
 	APIKey    string `json:"api_key"`
+	Label     string `json:"-"`
 }
 
 type vectorSettings struct {
@@ -291,7 +292,7 @@ func (c negativeCase) naive(same func(received, own string) bool) bool {
 	for _, nameValue := range c.Headers {
 		header.Add(nameValue[0], nameValue[1])
 	}
-	pair := smilesig.Signature{Signature: header.Get("Response-Signature"), Timestamp: header.Get("Response-Timestamp")}
+	pair := smilesig.Pair{Signature: header.Get("Response-Signature"), Timestamp: header.Get("Response-Timestamp")}
 	if pair.Signature == "" {
 		if json.NewDecoder(bytes.NewReader(c.body())).Decode(&pair) != nil {
 			return false

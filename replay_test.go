@@ -218,7 +218,7 @@ func TestTheGuardIsAskedLast(t *testing.T) {
 	v.Guard, v.OnReject = guard, quiet
 	stale := v.Signer.Sign(testTime.Add(-time.Hour))
 	for i := range 200_000 {
-		forged := smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: fmt.Sprintf("%043d=", i)}
+		forged := smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: fmt.Sprintf("%043d=", i)}
 		_, err := v.Verify(t.Context(), headerPair(forged), nil)
 		require.ErrorIs(t, err, smilesig.ErrSignature)
 	}

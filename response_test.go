@@ -45,8 +45,8 @@ func TestConfirmResponses(t *testing.T) {
 	signer := newSigner(t, testCredential, otherCredential)
 	ours := pairBody(signer.Sign(testTime), `,"result":{"signature":"nested"}`)
 	old := pairBody(newSigner(t, otherCredential).Sign(testTime.Add(-10*365*24*time.Hour)), "")
-	wrong := pairBody(smilesig.Signature{Timestamp: "2024-01-02T03:04:05.678Z", Signature: strings.Repeat("A", 43) + "="}, "")
-	unkeyed := pairBody(smilesig.Signature{Timestamp: "1", Signature: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}, "")
+	wrong := pairBody(smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: strings.Repeat("A", 43) + "="}, "")
+	unkeyed := pairBody(smilesig.Pair{Timestamp: "1", Signature: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}, "")
 	doubled := pairBody(signer.Sign(testTime), `,"signature":"x"`)
 	padding := strings.Repeat(" ", smilesig.DefaultMaxBytes-len(ours))
 

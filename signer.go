@@ -34,25 +34,32 @@ var errNoCredential = errors.New("smilesig: the Signer has no credential: it is 
 // Printing, logging and JSON show REDACTED for the key. Not so where nothing asks
 // it: in an unexported field of your own that fmt prints, with %p or a misplaced
 // %w, which go vet reports, and in encoders other than JSON.
-type Credential struct{ PartnerID, APIKey string }
+type Credential struct {
+	PartnerID, APIKey string
+
+	// Label is your own name for the credential, such as "sandbox". It is not
+	// secret and may be empty. Callback.Label has it.
+	Label string
+}
 
 const redacted = "REDACTED"
 
 // Format prints the partner ID, and REDACTED for the key, with all verbs that ask
 // a [fmt.Formatter].
 func (c Credential) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "{PartnerID:%s APIKey:%s}", c.PartnerID, redacted)
+	fmt.Fprintf(f, "{PartnerID:%s APIKey:%s Label:%s}", c.PartnerID, redacted, c.Label)
 }
 
 // LogValue is for log/slog; it shows REDACTED for the key.
 func (c Credential) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("PartnerID", c.PartnerID), slog.String("APIKey", redacted))
+	return slog.GroupValue(slog.String("PartnerID", c.PartnerID), slog.String("APIKey", redacted), slog.String("Label", c.Label))
 }
 
 // MarshalJSON shows REDACTED for the key, so it is not for storing credentials.
 func (c Credential) MarshalJSON() ([]byte, error) {
 	type plain Credential
-	return json.Marshal(plain{PartnerID: c.PartnerID, APIKey: redacted})
+	c.APIKey = redacted
+	return json.Marshal(plain(c))
 }
 
 func (c Credential) check(name string) error {
@@ -72,9 +79,8 @@ func checkPart(name, part, value string) error {
 	return nil
 }
 
-// A Signature is a pair as Smile ID wants it: a timestamp and the signature
-// over it and the partner ID.
-type Signature struct {
+// A Pair is a timestamp and the signature over it and the partner ID.
+type Pair struct {
 	Timestamp string `json:"timestamp"`
 	Signature string `json:"signature"`
 }
@@ -123,7 +129,7 @@ func (s *Signer) PartnerID() string {
 
 // Sign returns the current credential's pair for t, to the millisecond. It
 // panics on a nil or zero Signer, because an empty signature must not travel.
-func (s *Signer) Sign(t time.Time) Signature {
+func (s *Signer) Sign(t time.Time) Pair {
 	keys := s.load()
 	if keys == nil {
 		panic(errNoCredential)
@@ -134,13 +140,13 @@ func (s *Signer) Sign(t time.Time) Signature {
 // SignTimestamp returns the current credential's pair for a timestamp text that
 // is signed and sent as it stands. It refuses a text that [ParseTimestamp]
 // refuses, and a nil or zero Signer.
-func (s *Signer) SignTimestamp(timestamp string) (Signature, error) {
+func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 	keys := s.load()
 	if keys == nil {
-		return Signature{}, errNoCredential
+		return Pair{}, errNoCredential
 	}
 	if _, err := ParseTimestamp(timestamp); err != nil {
-		return Signature{}, err
+		return Pair{}, err
 	}
 	return keys[0].pair(timestamp), nil
 }
@@ -158,6 +164,7 @@ func (s *Signer) Confirm(timestamp, signature string) bool {
 // A confirmation is a pair that a credential confirmed.
 type confirmation struct {
 	partnerID string
+	label     string
 	signature [signatureLen]byte // our own, not the received one
 }
 
@@ -170,7 +177,7 @@ func (s *Signer) confirm(timestamp, signature string) (c confirmation, ok bool) 
 	for _, k := range s.load() {
 		own := k.sign(timestamp)
 		if subtle.ConstantTimeCompare(own[:], received[:]) == 1 {
-			c, ok = confirmation{k.partnerID, own}, true
+			c, ok = confirmation{k.partnerID, k.label, own}, true
 		}
 	}
 	return c, ok
@@ -210,6 +217,7 @@ func formatTimestamp(t time.Time) string { return t.UTC().Format(TimestampLayout
 // that makes its MACs, where nothing that prints a Signer can reach it.
 type key struct {
 	partnerID string
+	label     string
 	suffix    []byte    // what follows the timestamp in the signed message
 	macs      sync.Pool // of *mac
 }
@@ -225,14 +233,15 @@ func newKey(c Credential) *key {
 	apiKey := []byte(c.APIKey)
 	return &key{
 		partnerID: c.PartnerID,
+		label:     c.Label,
 		suffix:    []byte(c.PartnerID + signedSuffix),
 		macs:      sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, apiKey)} }},
 	}
 }
 
-func (k *key) pair(timestamp string) Signature {
+func (k *key) pair(timestamp string) Pair {
 	signature := k.sign(timestamp)
-	return Signature{Timestamp: timestamp, Signature: string(signature[:])}
+	return Pair{Timestamp: timestamp, Signature: string(signature[:])}
 }
 
 func (k *key) sign(timestamp string) (signature [signatureLen]byte) {

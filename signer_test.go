@@ -56,7 +56,7 @@ func TestSignTimestampKeepsTheTextAndRefusesOthers(t *testing.T) {
 	for _, text := range []string{"2024-01-02T03:04:05.670+00:00", "2024-01-02 03:04:05 UTC", "1704164645678"} {
 		pair, err := signer.SignTimestamp(text)
 		require.NoError(t, err)
-		assert.Equal(t, smilesig.Signature{Timestamp: text, Signature: sdkSignature(testCredential, text)}, pair)
+		assert.Equal(t, smilesig.Pair{Timestamp: text, Signature: sdkSignature(testCredential, text)}, pair)
 	}
 	_, err := signer.SignTimestamp("yesterday")
 	assert.ErrorIs(t, err, smilesig.ErrMalformed)

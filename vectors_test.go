@@ -42,7 +42,7 @@ func TestVectorsOfTheOfficialSDKs(t *testing.T) {
 		signer := v.signer(t)
 		pair, err := signer.SignTimestamp(v.Timestamp)
 		require.NoError(t, err, v.Timestamp)
-		assert.Equal(t, smilesig.Signature{Timestamp: v.Timestamp, Signature: v.Signature}, pair)
+		assert.Equal(t, smilesig.Pair{Timestamp: v.Timestamp, Signature: v.Signature}, pair)
 		assert.True(t, signer.Confirm(v.Timestamp, v.Signature), v.Timestamp)
 	}
 }

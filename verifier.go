@@ -19,65 +19,6 @@ const (
 	DefaultMaxBytes = 4 << 20
 )
 
-// What a callback is refused for. Errors wrap one of these; [StatusCode] gives
-// the HTTP status of each.
-var (
-	ErrMalformed = errors.New("smilesig: malformed")               // not what Smile ID sends, or cut short
-	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
-	ErrSignature = errors.New("smilesig: signature mismatch")      // no credential makes this signature
-	ErrStale     = errors.New("smilesig: stale")                   // older than MaxAge
-	ErrFuture    = errors.New("smilesig: timestamp in the future") // ahead by more than MaxSkew
-	ErrReplayed  = errors.New("smilesig: replayed")                // the pair is bound to another body
-	ErrTooLarge  = errors.New("smilesig: body too large")          // longer than MaxBytes
-	ErrEncoded   = errors.New("smilesig: encoded body")            // has a Content-Encoding
-	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not tell
-)
-
-// An AgeError refuses a pair for its age. It unwraps to [ErrStale] or [ErrFuture].
-type AgeError struct {
-	Age   time.Duration // of the timestamp; negative is the future
-	Limit time.Duration // the MaxAge or MaxSkew that it is beyond
-}
-
-func (e *AgeError) Error() string {
-	if e.Age < 0 {
-		return fmt.Sprintf("%v: %v ahead, limit %v", ErrFuture, e.Age.Abs(), e.Limit)
-	}
-	return fmt.Sprintf("%v: %v old, limit %v", ErrStale, e.Age, e.Limit)
-}
-
-// Unwrap returns [ErrFuture] if Age is negative, else [ErrStale].
-func (e *AgeError) Unwrap() error {
-	if e.Age < 0 {
-		return ErrFuture
-	}
-	return ErrStale
-}
-
-// StatusCode returns the HTTP status that tells a sender of err: 413 for
-// ErrTooLarge, 415 for ErrEncoded, 400 for ErrMalformed, 401 for ErrMissing,
-// ErrSignature, ErrStale and ErrFuture. ErrReplayed and ErrGuard are 503, because
-// the callback may be genuine and should come again. Any other error, such as a
-// faulty configuration, is 500, and nil is 200.
-func StatusCode(err error) int {
-	is := func(target error) bool { return errors.Is(err, target) }
-	switch {
-	case err == nil:
-		return http.StatusOK
-	case is(ErrReplayed), is(ErrGuard): // first: a guard's own error may be anything
-		return http.StatusServiceUnavailable
-	case is(ErrTooLarge):
-		return http.StatusRequestEntityTooLarge
-	case is(ErrEncoded):
-		return http.StatusUnsupportedMediaType
-	case is(ErrMissing), is(ErrSignature), is(ErrStale), is(ErrFuture):
-		return http.StatusUnauthorized
-	case is(ErrMalformed):
-		return http.StatusBadRequest
-	}
-	return http.StatusInternalServerError
-}
-
 // A Verifier decides whether a callback carries a pair that is ours and fresh.
 // Set its fields before use; it is then safe for concurrent use. The zero value
 // rejects everything.
@@ -131,6 +72,7 @@ type Verifier struct {
 // A Callback says what confirmed a callback.
 type Callback struct {
 	PartnerID string    // of the credential that confirmed the pair
+	Label     string    // of the same credential
 	Timestamp string    // as received
 	Time      time.Time // Timestamp parsed, in UTC
 	Placement Placement // InBody or InHeader
@@ -186,6 +128,7 @@ func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen i
 	}
 	return Callback{
 		PartnerID:  received.partnerID,
+		Label:      received.label,
 		Timestamp:  received.timestamp,
 		Time:       t,
 		Placement:  received.placement,

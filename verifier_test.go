@@ -19,7 +19,7 @@ import (
 	"example.com/smilesig"
 )
 
-func headerPair(pair smilesig.Signature) http.Header {
+func headerPair(pair smilesig.Pair) http.Header {
 	return http.Header{
 		"Response-Signature": {pair.Signature},
 		"Response-Timestamp": {pair.Timestamp},
@@ -31,7 +31,7 @@ func TestVerifyAcceptsEveryVectorInBothPlacements(t *testing.T) {
 		signedAt, err := smilesig.ParseTimestamp(vec.Timestamp)
 		require.NoError(t, err)
 		v := &smilesig.Verifier{Signer: vec.signer(t), Now: at(signedAt)}
-		pair := smilesig.Signature{Timestamp: vec.Timestamp, Signature: vec.Signature}
+		pair := smilesig.Pair{Timestamp: vec.Timestamp, Signature: vec.Signature}
 		want := smilesig.Callback{PartnerID: vec.PartnerID, Timestamp: vec.Timestamp, Time: signedAt}
 
 		want.Placement = smilesig.InBody
@@ -100,8 +100,8 @@ func TestVerifyRefuses(t *testing.T) {
 	signer := newSigner(t, testCredential)
 	pair := signer.Sign(testTime)
 	genuine := pairBody(pair, "")
-	forged := smilesig.Signature{Timestamp: pair.Timestamp, Signature: strings.Repeat("A", 43) + "="}
-	confirmedButOdd := smilesig.Signature{Timestamp: "yesterday", Signature: sdkSignature(testCredential, "yesterday")}
+	forged := smilesig.Pair{Timestamp: pair.Timestamp, Signature: strings.Repeat("A", 43) + "="}
+	confirmedButOdd := smilesig.Pair{Timestamp: "yesterday", Signature: sdkSignature(testCredential, "yesterday")}
 	escaped := strings.ReplaceAll(pair.Signature, "=", `\u003d`)
 
 	header := func(nameValues ...string) http.Header {
@@ -137,7 +137,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"signature twice, the same", nil, pairBody(pair, `,"signature":"`+pair.Signature+`"`), smilesig.ErrMalformed},
 		{"signature twice, once escaped", nil, pairBody(pair, `,"s\u0069gnature":"x"`), smilesig.ErrMalformed},
 		{"timestamp twice", nil, pairBody(pair, `,"timestamp":null`), smilesig.ErrMalformed},
-		{"timestamp empty", nil, pairBody(smilesig.Signature{Signature: sdkSignature(testCredential, "")}, ""), smilesig.ErrSignature},
+		{"timestamp empty", nil, pairBody(smilesig.Pair{Signature: sdkSignature(testCredential, "")}, ""), smilesig.ErrSignature},
 		{"confirmed but no timestamp", nil, pairBody(confirmedButOdd, ""), smilesig.ErrStale},
 		{"empty body", nil, "", smilesig.ErrMalformed},
 		{"array", nil, "[" + genuine + "]", smilesig.ErrMalformed},
@@ -179,7 +179,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-func assertNoSecrets(t *testing.T, text string, pair smilesig.Signature) {
+func assertNoSecrets(t *testing.T, text string, pair smilesig.Pair) {
 	t.Helper()
 	assert.NotContains(t, text, testCredential.APIKey)
 	assert.NotContains(t, text, pair.Signature)
@@ -189,7 +189,7 @@ func assertNoSecrets(t *testing.T, text string, pair smilesig.Signature) {
 func TestVerifyRefusesEveryOtherPair(t *testing.T) {
 	v := newVerifier(t)
 	pair := v.Signer.Sign(testTime)
-	refused := func(name string, p smilesig.Signature) {
+	refused := func(name string, p smilesig.Pair) {
 		_, err := v.Verify(t.Context(), headerPair(p), nil)
 		assert.Equal(t, 401, smilesig.StatusCode(err), name)
 		_, err = v.Verify(t.Context(), nil, fmt.Appendf(nil, `{"timestamp":%q,"signature":%q}`, p.Timestamp, p.Signature))
@@ -198,19 +198,19 @@ func TestVerifyRefusesEveryOtherPair(t *testing.T) {
 		}
 	}
 	for name, signature := range corruptions(pair.Signature) {
-		refused(name, smilesig.Signature{Timestamp: pair.Timestamp, Signature: signature})
+		refused(name, smilesig.Pair{Timestamp: pair.Timestamp, Signature: signature})
 	}
 	for i := range len(pair.Timestamp) {
 		changed := []byte(pair.Timestamp)
 		changed[i] ^= 1
-		refused(fmt.Sprintf("timestamp character %d", i), smilesig.Signature{Timestamp: string(changed), Signature: pair.Signature})
+		refused(fmt.Sprintf("timestamp character %d", i), smilesig.Pair{Timestamp: string(changed), Signature: pair.Signature})
 	}
 }
 
 func TestVerifyRefusesConfirmedTextsThatAreNoTimestamps(t *testing.T) {
 	v := newVerifier(t)
 	for _, text := range badTimestamps {
-		_, err := v.Verify(t.Context(), headerPair(smilesig.Signature{Timestamp: text, Signature: sdkSignature(testCredential, text)}), nil)
+		_, err := v.Verify(t.Context(), headerPair(smilesig.Pair{Timestamp: text, Signature: sdkSignature(testCredential, text)}), nil)
 		assert.Equal(t, 401, smilesig.StatusCode(err), text)
 		assert.NotErrorIs(t, err, smilesig.ErrMalformed, text)
 	}
@@ -265,7 +265,7 @@ func TestVerifyRefusesTimesBeyondWhatADurationHolds(t *testing.T) {
 		"9999-12-31T23:59:59Z": smilesig.ErrFuture,
 		"0000-01-01T00:00:00Z": smilesig.ErrStale,
 	} {
-		pair := smilesig.Signature{Timestamp: text, Signature: sdkSignature(testCredential, text)}
+		pair := smilesig.Pair{Timestamp: text, Signature: sdkSignature(testCredential, text)}
 		_, err := newVerifier(t).Verify(t.Context(), headerPair(pair), nil)
 		assert.ErrorIs(t, err, want)
 		assert.NotEmpty(t, err.Error())

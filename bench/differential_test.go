@@ -24,52 +24,52 @@ import (
 // error where it reads no pair of strings.
 type reader struct {
 	name string
-	read func(body []byte) (smilesig.Signature, error)
+	read func(body []byte) (smilesig.Pair, error)
 }
 
 var readers = []reader{
 	{"encoding/json, struct", intoStruct(json.Unmarshal)},
-	{"encoding/json, map", func(body []byte) (smilesig.Signature, error) {
+	{"encoding/json, map", func(body []byte) (smilesig.Pair, error) {
 		var members map[string]any
 		if err := json.Unmarshal(body, &members); err != nil {
-			return smilesig.Signature{}, err
+			return smilesig.Pair{}, err
 		}
 		return twoStrings(members["timestamp"], members["signature"])
 	}},
 	{"jsontext", withJSONText()},
 	{"jsontext, lenient", withJSONText(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))},
-	{"gjson", func(body []byte) (smilesig.Signature, error) {
+	{"gjson", func(body []byte) (smilesig.Pair, error) {
 		return twoStrings(gjson.GetBytes(body, "timestamp").Value(), gjson.GetBytes(body, "signature").Value())
 	}},
 	{"sonic, struct", intoStruct(sonic.Unmarshal)},
 }
 
-func intoStruct(unmarshal func([]byte, any) error) func([]byte) (smilesig.Signature, error) {
-	return func(body []byte) (pair smilesig.Signature, err error) {
+func intoStruct(unmarshal func([]byte, any) error) func([]byte) (smilesig.Pair, error) {
+	return func(body []byte) (pair smilesig.Pair, err error) {
 		if err := unmarshal(bytes.Clone(body), &pair); err != nil { // sonic's strings share the body
-			return smilesig.Signature{}, err
+			return smilesig.Pair{}, err
 		}
 		return twoStrings(pair.Timestamp, pair.Signature)
 	}
 }
 
 // withJSONText takes the last of doubled members, where options let them pass.
-func withJSONText(options ...jsontext.Options) func([]byte) (smilesig.Signature, error) {
-	return func(body []byte) (smilesig.Signature, error) {
+func withJSONText(options ...jsontext.Options) func([]byte) (smilesig.Pair, error) {
+	return func(body []byte) (smilesig.Pair, error) {
 		decoder := jsontext.NewDecoder(bytes.NewReader(body), options...)
 		if _, err := decoder.ReadToken(); err != nil {
-			return smilesig.Signature{}, err
+			return smilesig.Pair{}, err
 		}
 		members := map[string]any{}
 		for decoder.PeekKind() == '"' {
 			name, err := decoder.ReadToken()
 			if err != nil {
-				return smilesig.Signature{}, err
+				return smilesig.Pair{}, err
 			}
 			key := name.String() // before the next read
 			value, err := decoder.ReadValue()
 			if err != nil {
-				return smilesig.Signature{}, err
+				return smilesig.Pair{}, err
 			}
 			members[key] = nil
 			if value.Kind() == '"' {
@@ -78,19 +78,19 @@ func withJSONText(options ...jsontext.Options) func([]byte) (smilesig.Signature,
 			}
 		}
 		if _, err := decoder.ReadToken(); err != nil {
-			return smilesig.Signature{}, err
+			return smilesig.Pair{}, err
 		}
 		return twoStrings(members["timestamp"], members["signature"])
 	}
 }
 
-func twoStrings(timestamp, signature any) (smilesig.Signature, error) {
+func twoStrings(timestamp, signature any) (smilesig.Pair, error) {
 	t, isText := timestamp.(string)
 	s, isString := signature.(string)
 	if !isText || !isString || t == "" || s == "" {
-		return smilesig.Signature{}, errors.New("no pair")
+		return smilesig.Pair{}, errors.New("no pair")
 	}
-	return smilesig.Signature{Timestamp: t, Signature: s}, nil
+	return smilesig.Pair{Timestamp: t, Signature: s}, nil
 }
 
 // known is every way in which a reader may differ from what was confirmed.
@@ -142,7 +142,7 @@ func newCallbackSigner(t *testing.T) *smilesig.Signer {
 }
 
 // hostileBodies are genuine bodies with something added where it may hurt.
-func hostileBodies(pair, second smilesig.Signature) (bodies []string) {
+func hostileBodies(pair, second smilesig.Pair) (bodies []string) {
 	signature, timestamp := fmt.Sprintf(`"signature":%q`, pair.Signature), fmt.Sprintf(`"timestamp":%q`, pair.Timestamp)
 	both := signature + "," + timestamp
 	around := func(member string) { // before, between and behind the pair, in both orders
@@ -192,7 +192,7 @@ func hostileBodies(pair, second smilesig.Signature) (bodies []string) {
 }
 
 // mutations are n genuine bodies with one or two edits, the same ones each time.
-func mutations(pair, second smilesig.Signature, n int) (bodies []string) {
+func mutations(pair, second smilesig.Pair, n int) (bodies []string) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{"\"", "\\", "{", "}", "[", "]", ":", ",", "\\u", "\\u0073", "S", "\u017f", "\x00", "\xff", "\ufeff", "null", "1e999", "/**/", "\\\"", " ", "\n",
 		`"signature":"x",`, `,"timestamp":"x"`, `,"Signature":"x"`, `{"signature":"x"},`, fmt.Sprintf(`,"signature":%q`, second.Signature)}
@@ -233,7 +233,7 @@ func TestDifferential(t *testing.T) {
 	accepted, occurred, readRefused := 0, make([]int, len(known)), map[string]int{}
 	for _, body := range bodies {
 		callback, refusal := verifier.Verify(t.Context(), nil, []byte(body))
-		var confirmed smilesig.Signature
+		var confirmed smilesig.Pair
 		if refusal == nil {
 			accepted++
 			var err error

@@ -109,7 +109,7 @@ func checkOutbound(out Outbound, b Body) error {
 	if out.Open {
 		return sameJSON(sent, b.JSON)
 	}
-	var pair smilesig.Signature
+	var pair smilesig.Pair
 	if err := json.Unmarshal(sent, &pair); err != nil {
 		return err
 	}

@@ -24,10 +24,10 @@ var credentials = []smilesig.Credential{
 }
 
 type signaturesInput struct {
-	PartnerID string               `json:"partner_id"`
-	APIKey    string               `json:"api_key"`
-	Generate  []any                `json:"generate"`
-	Confirm   []smilesig.Signature `json:"confirm"`
+	PartnerID string          `json:"partner_id"`
+	APIKey    string          `json:"api_key"`
+	Generate  []any           `json:"generate"`
+	Confirm   []smilesig.Pair `json:"confirm"`
 }
 
 type signaturesOutput struct {
@@ -35,14 +35,14 @@ type signaturesOutput struct {
 	Confirmed []bool
 }
 
-func sdkSignatures(t *testing.T, c smilesig.Credential, generate []any, confirm []smilesig.Signature) (out signaturesOutput) {
+func sdkSignatures(t *testing.T, c smilesig.Credential, generate []any, confirm []smilesig.Pair) (out signaturesOutput) {
 	t.Helper()
 	in := signaturesInput{PartnerID: c.PartnerID, APIKey: c.APIKey, Generate: generate, Confirm: confirm}
 	if in.Generate == nil {
 		in.Generate = []any{}
 	}
 	if in.Confirm == nil {
-		in.Confirm = []smilesig.Signature{}
+		in.Confirm = []smilesig.Pair{}
 	}
 	runNode(t, "signatures.js", in, &out)
 	require.Len(t, out.Generated, len(generate))
@@ -55,7 +55,7 @@ func TestTheSDKConfirmsWhatSignMakes(t *testing.T) {
 	for i, c := range credentials {
 		signer := newSigner(t, c)
 		other := newSigner(t, credentials[(i+1)%len(credentials)])
-		var pairs []smilesig.Signature
+		var pairs []smilesig.Pair
 		var want []bool
 		start := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
 		for n := range 50 {
@@ -76,11 +76,11 @@ func TestTheSDKConfirmsWhatInjectMakes(t *testing.T) {
 		`{"a":{"signature":"nested","timestamp":"nested"},"\u0073ignature":null,"b":"\ud83d\ude00"}`,
 	}
 	for _, c := range credentials {
-		var pairs []smilesig.Signature
+		var pairs []smilesig.Pair
 		for _, body := range bodies {
 			injected, err := newSigner(t, c).Inject([]byte(body), time.Now())
 			require.NoError(t, err)
-			var pair smilesig.Signature
+			var pair smilesig.Pair
 			require.NoError(t, json.Unmarshal(injected, &pair))
 			pairs = append(pairs, pair)
 		}
@@ -102,7 +102,7 @@ func TestWeAcceptWhatTheSDKMakes(t *testing.T) {
 	for i, c := range credentials {
 		signer, other := newSigner(t, c), newSigner(t, credentials[(i+1)%len(credentials)])
 		for _, made := range sdkSignatures(t, c, timestamps, nil).Generated {
-			var pair smilesig.Signature
+			var pair smilesig.Pair
 			require.NoError(t, json.Unmarshal(made, &pair))
 			assert.True(t, signer.Confirm(pair.Timestamp, pair.Signature), pair.Timestamp)
 			assert.False(t, other.Confirm(pair.Timestamp, pair.Signature), pair.Timestamp)

@@ -179,7 +179,7 @@ func (c Callback) sign() (http.Header, []byte, error) {
 }
 
 // withMembers puts pair into an object that has members already.
-func withMembers(object []byte, pair smilesig.Signature) []byte {
+func withMembers(object []byte, pair smilesig.Pair) []byte {
 	before, after, _ := bytes.Cut(object, []byte("{"))
 	return fmt.Appendf(nil, `%s{"signature":%q,"timestamp":%q,%s`, before, pair.Signature, pair.Timestamp, after)
 }

@@ -40,7 +40,7 @@ func TestSign(t *testing.T) {
 func TestSignKeepsTheTimestampAsItStands(t *testing.T) {
 	t.Parallel()
 	const timestamp = "2024-01-02 03:04:05 +0000"
-	var pair smilesig.Signature
+	var pair smilesig.Pair
 	require.NoError(t, json.Unmarshal([]byte(smilesigCommand("sign", "-json", "-timestamp", timestamp).output(t)), &pair))
 	assert.Equal(t, timestamp, pair.Timestamp)
 	assert.True(t, newSigner(t, ours).Confirm(pair.Timestamp, pair.Signature))
@@ -49,7 +49,7 @@ func TestSignKeepsTheTimestampAsItStands(t *testing.T) {
 func TestSignSignsForNow(t *testing.T) {
 	t.Parallel()
 	before := time.Now().Truncate(time.Millisecond)
-	var pair smilesig.Signature
+	var pair smilesig.Pair
 	require.NoError(t, json.Unmarshal([]byte(smilesigCommand("sign", "-json").output(t)), &pair))
 	at, err := smilesig.ParseTimestamp(pair.Timestamp)
 	require.NoError(t, err)

@@ -78,7 +78,7 @@ func overloadedOnce(next http.Handler) http.Handler {
 }
 
 type attempt struct {
-	signed smilesig.Signature
+	signed smilesig.Pair
 	status int
 }
 

@@ -33,7 +33,7 @@ var (
 
 // writeTenants writes the tenants' file. smilesig.Credential would hide the keys.
 func writeTenants(t *testing.T, file string, kenyas ...smilesig.Credential) {
-	type credential struct{ PartnerID, APIKey string }
+	type credential struct{ PartnerID, APIKey, Label string }
 	type plain struct {
 		Path        string
 		Credentials []credential
