@@ -11,19 +11,19 @@ import (
 // always in UTC: RFC 3339 with exactly three fraction digits and a Z.
 const TimestampLayout = "2006-01-02T15:04:05.000Z"
 
-// ParseTimestamp reads a timestamp in one of the texts that Smile ID and its
-// official SDKs write, and in no other:
+// ParseTimestamp reads the timestamps that Smile ID and its official SDKs write:
 //
-//   - date, T and time, then up to nine fraction digits behind a point, then Z,
-//     ±hh:mm, ±hhmm or nothing, which is UTC: 2024-01-02T03:04:05.678Z
-//   - date, a space and time, then " UTC" or " ±hhmm": 2024-01-02 03:04:05 +0000
-//   - 10 digits, seconds since 1970, or 13 digits, milliseconds: 1704164645678
+//   - 2024-01-02T03:04:05.678Z: the fraction has up to nine digits or is absent;
+//     Z may be ±hh:mm, ±hhmm or nothing, which means UTC
+//   - 2024-01-02 03:04:05 UTC, or 2024-01-02 03:04:05 ±hhmm
+//   - 1704164645, seconds since 1970, or 1704164645678, milliseconds
 //
-// The date must be one of the calendar and an offset at most 23:59. The result
-// is in UTC. The error wraps [ErrMalformed] and does not quote the text.
+// It refuses everything else, dates that the calendar does not have and offsets
+// beyond 23:59. The result is in UTC. The error wraps [ErrMalformed] and does not
+// quote the text.
 //
-// A signature covers the text of its timestamp: keep the text to confirm it,
-// because a parsed time printed again may differ.
+// A signature covers the text of its timestamp. Keep that text, because a parsed
+// time may be printed differently.
 func ParseTimestamp(timestamp string) (time.Time, error) {
 	t, ok := parseTimestamp(timestamp)
 	if !ok {
@@ -32,113 +32,72 @@ func ParseTimestamp(timestamp string) (time.Time, error) {
 	return t, nil
 }
 
+const longestTimestamp = len("2024-01-02T03:04:05.123456789+00:00")
+
+// timestampForms has the layout for each shape of a timestamp. In a shape, d is
+// any digit and the fraction of the second is left out: [time.Parse] accepts one
+// after the seconds of every layout.
+var timestampForms = map[string]string{
+	"dddd-dd-ddTdd:dd:ddZ":      time.RFC3339,
+	"dddd-dd-ddTdd:dd:dd+dd:dd": time.RFC3339,
+	"dddd-dd-ddTdd:dd:dd-dd:dd": time.RFC3339,
+	"dddd-dd-ddTdd:dd:dd+dddd":  "2006-01-02T15:04:05-0700",
+	"dddd-dd-ddTdd:dd:dd-dddd":  "2006-01-02T15:04:05-0700",
+	"dddd-dd-ddTdd:dd:dd":       "2006-01-02T15:04:05",
+	"dddd-dd-dd dd:dd:dd UTC":   "2006-01-02 15:04:05 UTC",
+	"dddd-dd-dd dd:dd:dd +dddd": "2006-01-02 15:04:05 -0700",
+	"dddd-dd-dd dd:dd:dd -dddd": "2006-01-02 15:04:05 -0700",
+}
+
 func parseTimestamp(text string) (time.Time, bool) {
 	switch len(text) {
-	case 10:
-		n, ok := number(text)
-		return time.Unix(n, 0).UTC(), ok
-	case 13:
-		n, ok := number(text)
-		return time.UnixMilli(n).UTC(), ok
+	case len("1704164645"):
+		seconds, err := strconv.ParseUint(text, 10, 63)
+		return time.Unix(int64(seconds), 0).UTC(), err == nil
+	case len("1704164645678"):
+		milliseconds, err := strconv.ParseUint(text, 10, 63)
+		return time.UnixMilli(int64(milliseconds)).UTC(), err == nil
 	}
-	if len(text) < len(time.DateTime) {
+	if len(text) > longestTimestamp {
 		return time.Time{}, false
 	}
-	head, rest := text[:len(time.DateTime)], text[len(time.DateTime):]
-	var offset, fraction time.Duration
-	var ok bool
-	layout := time.DateTime
-	switch {
-	case hasShape(head, "dddd-dd-ddTdd:dd:dd"):
-		layout = "2006-01-02T15:04:05"
-		if fraction, rest, ok = cutFraction(rest); ok {
-			offset, ok = parseZone(rest)
-		}
-	case hasShape(head, "dddd-dd-dd dd:dd:dd"):
-		offset, ok = parseSpacedZone(rest)
-	}
-	if !ok {
+	var buffer [longestTimestamp]byte
+	layout, known := timestampForms[string(appendShape(buffer[:0], text))]
+	if !known || !isOffsetInRange(text) {
 		return time.Time{}, false
 	}
-	t, err := time.Parse(layout, head)
-	return t.Add(fraction - offset), err == nil
+	t, err := time.Parse(layout, text)
+	return t.UTC(), err == nil
 }
 
-// cutFraction reads the fraction of a second that text starts with, if any.
-func cutFraction(text string) (fraction time.Duration, rest string, ok bool) {
-	if !strings.HasPrefix(text, ".") {
-		return 0, text, true
-	}
-	rest = strings.TrimLeft(text[1:], "0123456789")
-	digits := text[1 : len(text)-len(rest)]
-	if digits == "" || len(digits) > len("123456789") {
-		return 0, "", false
-	}
-	n, ok := number((digits + "00000000")[:len("123456789")])
-	return time.Duration(n), rest, ok
-}
-
-func parseZone(text string) (offset time.Duration, ok bool) {
-	if text == "" || text == "Z" {
-		return 0, true
-	}
-	if hasShape(text, "±dd:dd") {
-		text = text[:3] + text[4:]
-	}
-	return parseOffset(text)
-}
-
-func parseSpacedZone(text string) (offset time.Duration, ok bool) {
-	text, ok = strings.CutPrefix(text, " ")
-	if !ok || text == "UTC" {
-		return 0, ok
-	}
-	return parseOffset(text)
-}
-
-// parseOffset reads ±hhmm.
-func parseOffset(text string) (offset time.Duration, ok bool) {
-	if !hasShape(text, "±dddd") {
-		return 0, false
-	}
-	hours, _ := number(text[1:3])
-	minutes, _ := number(text[3:])
-	offset = time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
-	if text[0] == '-' {
-		offset = -offset
-	}
-	return offset, hours < 24 && minutes < 60
-}
-
-// hasShape reports whether text is shape, with a digit for each d and a sign
-// for ±.
-func hasShape(text, shape string) bool {
-	i := 0
-	for _, want := range shape {
-		if i == len(text) {
-			return false
-		}
-		switch c := text[i]; want {
-		case 'd':
-			if c < '0' || c > '9' {
-				return false
+// appendShape appends text with a d for each digit, and without the fraction of
+// the second if it has one to nine digits and stands behind a T.
+func appendShape(shape []byte, text string) []byte {
+	const seconds = len("2024-01-02T03:04:05")
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+			shape = append(shape, 'd')
+		case c == '.' && i == seconds && text[len("2024-01-02")] == 'T':
+			rest := strings.TrimLeft(text[i+1:], "0123456789")
+			digits := len(text) - len(rest) - (i + 1)
+			if digits < 1 || digits > 9 {
+				return nil
 			}
-		case '±':
-			if c != '+' && c != '-' {
-				return false
-			}
+			i += digits
 		default:
-			if rune(c) != want {
-				return false
-			}
+			shape = append(shape, c)
 		}
-		i++
 	}
-	return i == len(text)
+	return shape
 }
 
-// number reads a text of digits only.
-func number(text string) (n int64, ok bool) {
-	u, err := strconv.ParseUint(text, 10, 63)
-	return int64(u), err == nil
+// isOffsetInRange reports whether the numeric offset at the end of text, if there
+// is one, has at most 23 hours and 59 minutes. [time.Parse] accepts +24:60.
+func isOffsetInRange(text string) bool {
+	sign := strings.LastIndexAny(text, "+-")
+	if sign < len("2024-01-02") {
+		return true
+	}
+	return text[sign+1:sign+3] <= "23" && text[len(text)-2:] <= "59"
 }
