@@ -123,13 +123,11 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 		cases[string(name)] = []string{pair.Signature}
 	}
 	huge := strings.Repeat("A", 1<<20)
-	folded := http.Header{"re\u017fponse-\u017fignature": {"x"}} // equal to ours but for its case
 	for name, tt := range map[string]struct {
 		header http.Header
 		want   error
 	}{
 		"4,000 ways to write one name": {cases, smilesig.ErrMalformed},
-		"a name written beyond ASCII":  {folded, smilesig.ErrMissing},
 		"10,000 signatures":            {http.Header{"Response-Signature": make([]string, 10_000)}, smilesig.ErrMalformed},
 		"a signature of 1 MB":          {headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: huge}), smilesig.ErrSignature},
 		"a timestamp of 1 MB":          {headerPair(smilesig.Pair{Timestamp: huge, Signature: pair.Signature}), smilesig.ErrSignature},

@@ -6,6 +6,8 @@ import (
 	"math"
 	"net/http"
 	"sync"
+
+	"example.com/smilesig/internal/jsonobject"
 )
 
 // A buffer holds a body. Buffers are pooled: most bodies are small, some hold
@@ -38,42 +40,54 @@ func (b *buffer) readAll(body io.Reader, declaredLen, limit int64) error {
 	return err
 }
 
-// A readError is about a body that could not be read as far as needed. It does not
-// print its cause, which may quote what the other side has sent.
+// A readError reports a body that cannot be read to its end. It does not print
+// its cause, because that may quote what the other side has sent.
 type readError struct{ what, cause error }
 
 func (e *readError) Error() string   { return e.what.Error() + ": the body cannot be read" }
 func (e *readError) Unwrap() []error { return []error{e.what, e.cause} }
 
-// A detachable is a request body on a pooled buffer. Once detached it reads
-// nothing, so that a late or concurrent read gets an error and never another
-// request's bytes.
-type detachable struct {
-	mu       sync.Mutex
-	rest     []byte
-	detached bool
+// A lentBody is a request body on a pooled buffer. After Close it reads nothing,
+// so a late or concurrent read gets an error and never another request's bytes.
+type lentBody struct {
+	mu     sync.Mutex
+	rest   []byte
+	closed bool
 }
 
-func (d *detachable) Read(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (l *lentBody) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case d.detached:
+	case l.closed:
 		return 0, http.ErrBodyReadAfterClose
 	case len(p) == 0:
 		return 0, nil
-	case len(d.rest) == 0:
+	case len(l.rest) == 0:
 		return 0, io.EOF
 	}
-	n := copy(p, d.rest)
-	d.rest = d.rest[n:]
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
 	return n, nil
 }
 
-// Close detaches the body from its buffer.
-func (d *detachable) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.rest, d.detached = nil, true
+func (l *lentBody) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rest, l.closed = nil, true
 	return nil
+}
+
+// bodyPair returns the top-level pair of a JSON object. The error is
+// jsonobject's, if body is no JSON object.
+func bodyPair(body []byte) (pair receivedPair, err error) {
+	err = jsonobject.Scan(body, func(m jsonobject.Member) {
+		switch {
+		case m.Is(memberSignature):
+			pair.signature.add(m.Text())
+		case m.Is(memberTimestamp):
+			pair.timestamp.add(m.Text())
+		}
+	})
+	return pair, err
 }

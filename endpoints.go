@@ -3,13 +3,19 @@ package smilesig
 import (
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 )
 
 // This file is the one place for what Smile ID wants where. Each fact says how
-// it is known: [sdk], read in the source of the official SDKs; [docs], the
-// official documentation; [3p], third parties only. None was observed against
-// Smile ID's own servers.
+// it is known:
+//
+//   - [sdk]: read in the source of the official SDKs
+//   - [spec]: Smile ID's published OpenAPI description of v3
+//   - [docs]: the official documentation
+//   - [3p]: third parties only
+//
+// None was observed against Smile ID's own servers.
 
 // Headers of a request that is signed in its headers [docs, sdk].
 const (
@@ -18,11 +24,25 @@ const (
 	headerTimestamp = "SmileID-Timestamp"
 )
 
-// Headers of a v3 webhook [3p]; a v1 or v2 callback has its pair in the body [sdk, docs].
+// Headers of a v3 webhook, and of the answers to v3's synchronous calls. The
+// signature covers the timestamp and the partner ID, with the API key [spec]. That
+// the message ends in sid_request there too is [3p]. A v1 or v2 callback has its
+// pair in the body [sdk, docs].
 const (
 	headerCallbackSignature = "Response-Signature"
 	headerCallbackTimestamp = "Response-Timestamp"
 )
+
+// v3 requests are not signed: the only signature for them covers the body with
+// another secret, and Smile ID has not published how [spec]. These two headers
+// authenticate them instead [spec].
+const (
+	headerToken  = "SmileID-Token"
+	headerAPIKey = "smileid-api-key" // the API key itself
+)
+
+// headerJobID is in the answers to v3's synchronous calls [spec].
+const headerJobID = "SmileID-Job-ID"
 
 // Members of a body that make the pair, and those that name the partner [sdk].
 const (
@@ -57,13 +77,13 @@ func (p Placement) String() string {
 // DefaultOrigins returns the origins of Smile ID: production, sandbox, and the
 // two that serve wallet balance and ID status. API keys differ between
 // environments. The slice is the caller's own.
-func DefaultOrigins() []string {
-	return []string{
-		"https://api.smileidentity.com",     // production [sdk]
-		"https://testapi.smileidentity.com", // sandbox [sdk]
-		"https://portal.smileidentity.com",  // [docs]
-		"https://prod.smileidentity.com",    // [docs]
-	}
+func DefaultOrigins() []string { return slices.Clone(defaultOrigins) }
+
+var defaultOrigins = []string{
+	"https://api.smileidentity.com",     // production [sdk]
+	"https://testapi.smileidentity.com", // sandbox [sdk]
+	"https://portal.smileidentity.com",  // [docs]
+	"https://prod.smileidentity.com",    // [docs]
 }
 
 // placements is where known paths want the pair, whatever the Content-Type.
@@ -104,40 +124,62 @@ var placements = map[string]Placement{
 // placementsBelow is for every path below these, too [sdk].
 var placementsBelow = []string{"/v1/smile_links/", "/v1/totp_consent/"}
 
-// PlacementFor returns where Smile ID wants the pair of a request, by its
-// method, path and Content-Type. GET, HEAD and OPTIONS have none, and neither
-// has /v3/, which takes a token. An unknown path below /v1/ or /v2/ is InBody
-// when its Content-Type is JSON or absent. It does not look at the origin or
-// the body, and a doubled or trailing slash does not matter.
+// PlacementFor returns where Smile ID wants the pair of a request, by its method,
+// path and Content-Type. GET, HEAD and OPTIONS have no pair, and neither has
+// anything below /v3/, which takes a token. An unknown path below /v1/ or /v2/ is
+// InBody if its Content-Type is JSON or absent. PlacementFor does not look at the
+// origin or the body. Doubled and trailing slashes do not matter.
 //
 // The table is from the official SDKs and docs; nothing in it was tried against
 // Smile ID's servers. Set [Transport.Placement] where you know better.
 func PlacementFor(req *http.Request) Placement {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		return Unsigned
-	}
-	endpoint := endpointOf(req)
-	if placement, known := placements[endpoint]; known {
+	if placement, known := knownPlacement(req); known {
 		return placement
 	}
-	for _, above := range placementsBelow {
-		if strings.HasPrefix(endpoint, above) {
-			return InBody
-		}
-	}
+	endpoint := endpointOf(req)
 	versioned := strings.HasPrefix(endpoint, "/v1/") || strings.HasPrefix(endpoint, "/v2/")
-	if versioned && isJSONOrAbsent(req.Header) {
+	if versioned && isJSONOrUntyped(req.Header) {
 		return InBody
 	}
 	return Unsigned
 }
 
-// answersSigned reports whether Smile ID signs every successful answer to the
-// request [sdk].
-func answersSigned(req *http.Request) bool {
-	return endpointOf(req) == "/v1/job_status"
+// knownPlacement returns what the tables say of the request, if anything.
+func knownPlacement(req *http.Request) (placement Placement, known bool) {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+		return Unsigned, true
+	}
+	endpoint := endpointOf(req)
+	if placement, known = placements[endpoint]; known {
+		return placement, true
+	}
+	for _, above := range placementsBelow {
+		if strings.HasPrefix(endpoint, above) {
+			return InBody, true
+		}
+	}
+	return Unsigned, false
 }
+
+// isForSmileID reports whether a request is plainly meant for Smile ID, whatever
+// its origin.
+func isForSmileID(req *http.Request) bool {
+	placement, _ := knownPlacement(req)
+	return placement == InHeader || placement == InBody && isUntyped(req.Header)
+}
+
+// signedAnswers are the endpoints that sign every successful answer.
+var signedAnswers = map[string]bool{
+	"/v1/job_status":        true, // in the body [sdk]
+	"/v3/aml/sync":          true, // in the headers [spec]
+	"/v3/enhanced_kyc/sync": true, // in the headers [spec]
+}
+
+func answersSigned(req *http.Request) bool { return signedAnswers[endpointOf(req)] }
+
+// isV3 reports whether the answer to a request has its pair, if any, in the headers.
+func isV3(req *http.Request) bool { return strings.HasPrefix(endpointOf(req), "/v3/") }
 
 // endpointOf is the path as the tables above have it, without doubled or trailing
 // slashes.

@@ -5,32 +5,66 @@ import (
 	"strings"
 )
 
-// headerValues returns all values of a header. Its name may be in any letter
-// case, and in several: API gateways hand over names that are not canonical, and
-// a map that somebody filled by hand may hold both.
+// isNamed reports whether key is name in any letter case. API gateways hand over
+// names that are not canonical, and a map that somebody filled by hand may hold a
+// name in several cases.
+func isNamed(key, name string) bool { return len(key) == len(name) && strings.EqualFold(key, name) }
+
+// headerValues returns all values of a header.
 func headerValues(h http.Header, name string) []string {
 	var all []string
 	for key, values := range h {
-		if strings.EqualFold(key, name) {
+		if isNamed(key, name) {
 			all = append(all, values...)
 		}
 	}
 	return all
 }
 
-// replaceHeader leaves value as the only one, in whatever letter case others stood.
+// replaceHeader makes value the only one of a header.
 func replaceHeader(h http.Header, name, value string) {
 	for key := range h {
-		if strings.EqualFold(key, name) {
+		if isNamed(key, name) {
 			delete(h, key)
 		}
 	}
 	h.Set(name, value)
 }
 
-// isEncoded reports whether a Content-Encoding other than identity is declared.
-func isEncoded(h http.Header) bool {
-	for _, encoding := range headerValues(h, "Content-Encoding") {
+// A messageHead is what the headers of a callback or of an answer say.
+type messageHead struct {
+	pair      receivedPair
+	isEncoded bool // has a Content-Encoding other than identity
+	hasLength bool // has a Content-Length
+}
+
+// readHead goes through the headers once, because every callback pays for it.
+func readHead(h http.Header) (head messageHead) {
+	for key, values := range h {
+		switch {
+		case isNamed(key, headerCallbackSignature):
+			head.pair.signature.addAll(values)
+		case isNamed(key, headerCallbackTimestamp):
+			head.pair.timestamp.addAll(values)
+		case isNamed(key, headerContentEncoding):
+			head.isEncoded = head.isEncoded || anyEncoded(values)
+		case isNamed(key, headerContentLength):
+			head.hasLength = true
+		}
+	}
+	return head
+}
+
+const (
+	headerContentEncoding = "Content-Encoding"
+	headerContentLength   = "Content-Length"
+	headerContentType     = "Content-Type"
+)
+
+func isEncoded(h http.Header) bool { return anyEncoded(headerValues(h, headerContentEncoding)) }
+
+func anyEncoded(contentEncodings []string) bool {
+	for _, encoding := range contentEncodings {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
 			return true
 		}
@@ -40,7 +74,7 @@ func isEncoded(h http.Header) bool {
 
 // isJSON reports whether a Content-Type of JSON is declared.
 func isJSON(h http.Header) bool {
-	for _, contentType := range headerValues(h, "Content-Type") {
+	for _, contentType := range headerValues(h, headerContentType) {
 		mediaType, _, _ := strings.Cut(contentType, ";")
 		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 		if mediaType == "application/json" || mediaType == "text/json" || strings.HasSuffix(mediaType, "+json") {
@@ -50,7 +84,42 @@ func isJSON(h http.Header) bool {
 	return false
 }
 
-// isJSONOrAbsent is isJSON, or no Content-Type at all, or an empty one.
-func isJSONOrAbsent(h http.Header) bool {
-	return strings.Join(headerValues(h, "Content-Type"), "") == "" || isJSON(h)
+// looksLikeJSON reports whether a Content-Type names JSON in any way, such as
+// application/x-json.
+func looksLikeJSON(h http.Header) bool {
+	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, headerContentType), ",")), "json")
 }
+
+// hasSecret reports whether h has what authenticates a v3 request.
+func hasSecret(h http.Header) bool {
+	return len(headerValues(h, headerToken))+len(headerValues(h, headerAPIKey)) > 0
+}
+
+// isUntyped reports whether no Content-Type is declared.
+func isUntyped(h http.Header) bool { return strings.Join(headerValues(h, headerContentType), "") == "" }
+
+func isJSONOrUntyped(h http.Header) bool { return isUntyped(h) || isJSON(h) }
+
+// A receivedPair is a pair as a message carries it, right or wrong.
+type receivedPair struct{ timestamp, signature half }
+
+type half struct {
+	count      int    // how often it is given
+	text       string // its first value
+	notAString bool
+}
+
+func (h *half) add(text string, isString bool) {
+	if h.count++; h.count == 1 {
+		h.text, h.notAString = text, !isString
+	}
+}
+
+func (h *half) addAll(texts []string) {
+	for _, text := range texts {
+		h.add(text, true)
+	}
+}
+
+// hasAny reports whether there is at least half of a pair.
+func (p receivedPair) hasAny() bool { return p.timestamp.count+p.signature.count > 0 }

@@ -4,79 +4,119 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 )
 
-// Handler returns a handler that runs next for verified callbacks only, and
-// answers all others itself with the status that OnReject or [StatusCode]
-// gives. next finds the [Callback] with [FromContext].
+// Handler returns a handler that runs next for verified callbacks only. It answers
+// all others itself, with the status that OnReject or [StatusCode] gives. next
+// finds the [Callback] with [FromContext].
 //
-// next gets the request with a body that holds what was verified, to the byte,
-// and can be read once. It is good until next returns: keep a copy, not the
+// next gets the request with a body that holds exactly what was verified and can be
+// read once. The body is good until next returns: keep a copy of the bytes, not the
 // body. The ResponseWriter is the server's own.
 //
-// Handler reads the whole body, MaxBytes of it at most, before next runs, and
-// none of it if a pair in headers is forged. Deadlines are the server's: set
+// Handler reads the body before next runs, MaxBytes of it at most. It reads none of
+// it if a pair in headers is forged. Deadlines are the server's: set
 // [http.Server.ReadTimeout].
+//
+// Handler refuses what [Verifier.Verify] refuses. It also returns [ErrMalformed]
+// for a body that cannot be read to its end, that something in front has parsed as
+// a form, or that is not as long as its Content-Length says.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		content := buffers.Get().(*buffer)
-		defer content.release()
-		wholeBodyRead := false
-		cb, err := v.verify(r.Context(), r.Header, r.ContentLength, func() ([]byte, error) {
-			err := v.readCallback(content, r)
-			wholeBodyRead = err == nil
-			return content.Bytes(), err
-		})
+		body := buffers.Get().(*buffer)
+		defer body.release()
 
-		body := &detachable{rest: content.Bytes()}
-		defer body.Close()
-		ctx := r.Context()
+		head := readHead(r.Header)
+		pair, err := v.checkHead(head, r.ContentLength)
 		if err == nil {
-			ctx = NewContext(ctx, cb)
+			err = v.readBody(body, r, head.hasLength)
 		}
-		passed := r.WithContext(ctx)
-		passed.Body, passed.ContentLength, passed.TransferEncoding = body, int64(content.Len()), nil
 		if err != nil {
-			if !wholeBodyRead && r.ProtoMajor == 1 {
-				// Without this the server would wait for more of the body
-				// before it sends the answer.
-				w.Header().Set("Connection", "close")
-			}
-			v.reject(w, passed, err)
+			closeConnection(w, r)
+			v.reject(w, r, body, err)
 			return
 		}
-		next.ServeHTTP(w, passed)
+		d := &delivery{Context: r.Context(), body: lentBody{rest: body.Bytes()}}
+		d.callback, err = v.checkBody(r.Context(), pair, targetOf(r), body.Bytes())
+		if err != nil {
+			v.reject(w, r, body, err)
+			return
+		}
+		defer d.body.Close()
+		next.ServeHTTP(w, withBody(r, d, &d.body))
 	})
 }
 
-// readCallback reads the body of a callback into b, no further than MaxBytes.
-func (v *Verifier) readCallback(b *buffer, r *http.Request) error {
-	if r.Body == nil {
-		return nil
+// closeConnection keeps the server from waiting for more of a body that nobody
+// reads, before it sends the answer.
+func closeConnection(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
 	}
-	limit := v.maxBytes()
-	err := b.readAll(r.Body, r.ContentLength, limit)
-	if int64(b.Len()) > limit {
-		b.Truncate(int(limit))
-		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
-	}
-	if err == nil && r.ContentLength > 0 && int64(b.Len()) != r.ContentLength {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil {
-		return nil
-	}
-	var limited *http.MaxBytesError // of a handler around us
-	if errors.As(err, &limited) {
-		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limited.Limit)
-	}
-	return &readError{ErrMalformed, err}
 }
 
-func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, err error) {
+// readBody reads the body of a callback into b, no further than MaxBytes.
+func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
+	if len(r.PostForm) > 0 || r.MultipartForm != nil {
+		return fmt.Errorf("%w: something in front of the Handler has parsed the body as a form", ErrMalformed)
+	}
+	body := r.Body
+	if body == nil {
+		body = http.NoBody
+	}
+	limit := v.maxBytes()
+	err := b.readAll(body, r.ContentLength, limit)
+	var outer *http.MaxBytesError // of a handler in front
+	switch {
+	case int64(b.Len()) > limit:
+		b.Truncate(int(limit))
+		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
+	case errors.As(err, &outer):
+		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, outer.Limit)
+	case err != nil:
+		return &readError{ErrMalformed, err}
+	case hasLength && r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength: // what inflates a body deletes the header
+		return fmt.Errorf("%w: the body has %d bytes and its Content-Length says %d; something in front of the Handler has probably read or replaced it", ErrMalformed, b.Len(), r.ContentLength)
+	}
+	return nil
+}
+
+// targetOf returns the path and query of r as they were received.
+func targetOf(r *http.Request) string {
+	if r.RequestURI == "" { // not from a server
+		return r.URL.RequestURI()
+	}
+	return r.RequestURI
+}
+
+// A delivery is the context, the callback and the body that next gets, in one
+// allocation.
+type delivery struct {
+	context.Context
+	callback Callback
+	body     lentBody
+}
+
+func (d *delivery) Value(key any) any {
+	if key == (contextKey{}) {
+		return &d.callback
+	}
+	return d.Context.Value(key)
+}
+
+// withBody returns a copy of r that has body.
+func withBody(r *http.Request, ctx context.Context, body *lentBody) *http.Request {
+	r = r.WithContext(ctx)
+	r.Body, r.ContentLength, r.TransferEncoding = body, int64(len(body.rest)), nil
+	return r
+}
+
+func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, body *buffer, err error) {
+	lent := &lentBody{rest: body.Bytes()}
+	defer lent.Close()
+	r = withBody(r, r.Context(), lent)
 	status := 0
 	if v.OnReject != nil {
 		status = v.OnReject(r, err)
@@ -98,15 +138,18 @@ func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, err error) {
 
 type contextKey struct{}
 
-// NewContext returns a context in which [FromContext] finds cb. Handler does
-// this; it is exported for tests of handlers and for adapters.
-func NewContext(ctx context.Context, cb Callback) context.Context {
-	return context.WithValue(ctx, contextKey{}, cb)
+// NewContext returns a context in which [FromContext] finds callback. Use it in
+// tests of handlers.
+func NewContext(ctx context.Context, callback Callback) context.Context {
+	return context.WithValue(ctx, contextKey{}, &callback)
 }
 
-// FromContext returns the verified callback of a request, and whether there is
-// one: false means that the handler runs without [Verifier.Handler] around it.
+// FromContext returns the verified callback of a request, and whether there is one.
+// There is none if the handler runs without [Verifier.Handler] around it.
 func FromContext(ctx context.Context) (Callback, bool) {
-	cb, ok := ctx.Value(contextKey{}).(Callback)
-	return cb, ok
+	callback, ok := ctx.Value(contextKey{}).(*Callback)
+	if !ok {
+		return Callback{}, false
+	}
+	return *callback, true
 }

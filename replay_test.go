@@ -185,31 +185,43 @@ func (g *spyGuard) Bind(_ context.Context, pair, body smilesig.Digest, ttl time.
 	return smilesig.Digest{}, false, g.err
 }
 
-func TestTheGuardIsAskedForDigestsUntilThePairIsStale(t *testing.T) {
-	body := []byte(signedBody(t, ""))
-	pair := newSigner(t, testCredential).Sign(testTime)
-	for age, want := range map[time.Duration]time.Duration{
-		0:                16 * time.Minute,
-		15 * time.Minute: time.Minute,
-		-time.Minute:     17 * time.Minute,
+func TestAPairIsBoundForAsLongWhateverItsAge(t *testing.T) {
+	for _, tt := range []struct{ maxAge, maxSkew, age, want time.Duration }{
+		{0, 0, 0, 32 * time.Minute},
+		{0, 0, 15 * time.Minute, 32 * time.Minute},
+		{0, 0, -time.Minute, 32 * time.Minute},
+		{10 * time.Minute, 3 * time.Minute, 0, 26 * time.Minute},
+		{time.Second, time.Millisecond, 0, 2*time.Second + 2*time.Minute},
+		{math.MaxInt64, 0, 0, math.MaxInt64},
+		{0, math.MaxInt64, 0, math.MaxInt64},
+		{math.MaxInt64 / 2, 0, 0, math.MaxInt64},
+		{math.MaxInt64, math.MaxInt64, 0, math.MaxInt64},
 	} {
 		guard := new(spyGuard)
 		v := newVerifier(t)
-		v.Guard, v.Now = guard, at(testTime.Add(age))
-		_, err := v.Verify(t.Context(), nil, body)
+		v.Guard, v.MaxAge, v.MaxSkew, v.Now = guard, tt.maxAge, tt.maxSkew, at(testTime.Add(tt.age))
+		_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
 		require.NoError(t, err)
-		assert.Equal(t, want, guard.ttl)
-		assert.Equal(t, smilesig.Digest(sha256.Sum256(body)), guard.body)
-		assert.NotEqual(t, smilesig.Digest(sha256.Sum256([]byte(pair.Signature))), guard.pair, "domain-separated")
-		assert.NotContains(t, string(guard.pair[:]), pair.Signature[:8])
+		assert.Equal(t, tt.want, guard.ttl, tt)
 	}
+}
 
+func TestTheGuardLearnsNeitherThePairNorTheBody(t *testing.T) {
 	guard := new(spyGuard)
-	endless := newVerifier(t)
-	endless.Guard, endless.MaxAge, endless.MaxSkew = guard, math.MaxInt64, math.MaxInt64
-	_, err := endless.Verify(t.Context(), nil, body)
+	v := newVerifier(t)
+	v.Guard = guard
+	pair := v.Signer.Sign(testTime)
+	body := []byte("the same body")
+	_, err := v.Verify(t.Context(), headerPair(pair), body)
 	require.NoError(t, err)
-	assert.Equal(t, time.Duration(math.MaxInt64), guard.ttl, "no overflow")
+	firstPair, firstContent := guard.pair, guard.body
+	assert.NotEqual(t, smilesig.Digest(sha256.Sum256([]byte(pair.Signature))), firstPair)
+	assert.NotEqual(t, smilesig.Digest(sha256.Sum256(body)), firstContent)
+
+	_, err = v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime.Add(time.Second))), body)
+	require.NoError(t, err)
+	assert.NotEqual(t, firstPair, guard.pair)
+	assert.NotEqual(t, firstContent, guard.body, "equal bodies under two pairs")
 }
 
 func TestTheGuardIsAskedLast(t *testing.T) {
@@ -226,6 +238,7 @@ func TestTheGuardIsAskedLast(t *testing.T) {
 	require.ErrorIs(t, err, smilesig.ErrStale)
 	r := httptest.NewRequest("POST", "/", strings.NewReader("cut short"))
 	r.Header, r.ContentLength = headerPair(v.Signer.Sign(testTime)), 1000
+	r.Header.Set("Content-Length", "1000")
 	w := httptest.NewRecorder()
 	v.Handler(new(spyHandler)).ServeHTTP(w, r)
 	require.Equal(t, 400, w.Code)

@@ -28,34 +28,34 @@ const signatureLen = (sha256.Size + 2) / 3 * 4
 
 var errNoCredential = errors.New("smilesig: the Signer has no credential: it is nil or was not made by NewSigner")
 
-// A Credential is a partner ID and one of its API keys, both kept as they are:
-// 085 and 85 are two partners, and a key is never decoded.
+// A Credential is a partner ID and one of its API keys. Both are used as they
+// are: 085 and 85 are two partners, and a key is never decoded.
 //
-// Printing, logging and JSON show REDACTED for the key. Not so where nothing asks
-// it: in an unexported field of your own that fmt prints, with %p or a misplaced
-// %w, which go vet reports, and in encoders other than JSON.
+// Printing, logging and JSON show REDACTED for the key. A Credential cannot redact
+// where its methods are not called: in an unexported field printed by fmt, with %p
+// or a misplaced %w, and in encoders other than encoding/json.
 type Credential struct {
-	PartnerID, APIKey string
+	PartnerID string
+	APIKey    string
 
 	// Label is your own name for the credential, such as "sandbox". It is not
-	// secret and may be empty. Callback.Label has it.
+	// secret and may be empty. [Callback] reports it.
 	Label string
 }
 
 const redacted = "REDACTED"
 
-// Format prints the partner ID, and REDACTED for the key, with all verbs that ask
-// a [fmt.Formatter].
+// Format implements [fmt.Formatter]. It prints REDACTED for the key.
 func (c Credential) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{PartnerID:%s APIKey:%s Label:%s}", c.PartnerID, redacted, c.Label)
 }
 
-// LogValue is for log/slog; it shows REDACTED for the key.
+// LogValue implements [slog.LogValuer]. It shows REDACTED for the key.
 func (c Credential) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("PartnerID", c.PartnerID), slog.String("APIKey", redacted), slog.String("Label", c.Label))
 }
 
-// MarshalJSON shows REDACTED for the key, so it is not for storing credentials.
+// MarshalJSON writes REDACTED for the key, so JSON cannot store a Credential.
 func (c Credential) MarshalJSON() ([]byte, error) {
 	type plain Credential
 	c.APIKey = redacted
@@ -86,16 +86,18 @@ type Pair struct {
 }
 
 // A Signer signs with one credential and confirms with any of several. It is
-// safe for concurrent use. The zero value confirms nothing and cannot sign; use
-// [NewSigner].
+// safe for concurrent use. Use [NewSigner]: the zero value cannot sign and
+// confirms nothing.
 type Signer struct {
 	keys atomic.Pointer[[]*key] // the current one first; the slice never changes
 }
 
 // NewSigner returns a Signer that signs with current and confirms what current
-// or one of accepted has signed: other environments, other partner IDs, the old
-// key during a rotation. It refuses an empty partner ID or API key, or white
-// space around one, and names every fault at once.
+// or one of accepted has signed, for example the old key during a rotation. If
+// two credentials confirm a pair, the first one counts.
+//
+// NewSigner refuses a partner ID or an API key that is empty or has white space
+// around it. The error names every fault.
 func NewSigner(current Credential, accepted ...Credential) (*Signer, error) {
 	s := new(Signer)
 	if err := s.Rotate(current, accepted...); err != nil {
@@ -105,7 +107,7 @@ func NewSigner(current Credential, accepted ...Credential) (*Signer, error) {
 }
 
 // Rotate exchanges all credentials at once, for calls that start afterwards. It
-// refuses what [NewSigner] refuses, and then nothing changes.
+// refuses what [NewSigner] refuses and then changes nothing.
 func (s *Signer) Rotate(current Credential, accepted ...Credential) error {
 	keys := []*key{newKey(current)}
 	err := current.check("current")
@@ -119,7 +121,8 @@ func (s *Signer) Rotate(current Credential, accepted ...Credential) error {
 	return err
 }
 
-// PartnerID returns the partner ID of the current credential; "" if there is none.
+// PartnerID returns the partner ID of the current credential. It is "" for a nil
+// or zero Signer.
 func (s *Signer) PartnerID() string {
 	if keys := s.load(); keys != nil {
 		return keys[0].partnerID
@@ -127,8 +130,8 @@ func (s *Signer) PartnerID() string {
 	return ""
 }
 
-// Sign returns the current credential's pair for t, to the millisecond. It
-// panics on a nil or zero Signer, because an empty signature must not travel.
+// Sign returns the current credential's pair for t, cut to the millisecond. It
+// panics on a nil or zero Signer, because an empty signature must not be sent.
 func (s *Signer) Sign(t time.Time) Pair {
 	keys := s.load()
 	if keys == nil {
@@ -137,9 +140,9 @@ func (s *Signer) Sign(t time.Time) Pair {
 	return keys[0].pair(formatTimestamp(t))
 }
 
-// SignTimestamp returns the current credential's pair for a timestamp text that
-// is signed and sent as it stands. It refuses a text that [ParseTimestamp]
-// refuses, and a nil or zero Signer.
+// SignTimestamp returns the current credential's pair for timestamp, which is
+// signed as it is. It returns an error if [ParseTimestamp] refuses timestamp, and
+// for a nil or zero Signer.
 func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 	keys := s.load()
 	if keys == nil {
@@ -151,47 +154,44 @@ func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 	return keys[0].pair(timestamp), nil
 }
 
-// Confirm reports whether signature is what one of the credentials makes of
-// timestamp, comparing the received characters in constant time. It does not
-// look at the clock: see [Verifier] for that. An empty timestamp is false, and so
-// is any signature but the exact 44 characters of padded standard base64, which
-// are never decoded. It never panics and does not allocate.
+// Confirm reports whether one of the credentials has signed timestamp with
+// signature. It compares the received characters in constant time and never
+// decodes them: only the 44 characters of padded standard base64 can be right. It
+// is false for a timestamp that is empty or longer than 64 bytes. It does not look
+// at the clock, as a [Verifier] does. It never panics and does not allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
-	_, ok := s.confirm(timestamp, signature)
-	return ok
+	return s.confirm(Pair{timestamp, signature}) != nil
 }
 
-// A confirmation is a pair that a credential confirmed.
-type confirmation struct {
-	partnerID string
-	label     string
-	signature [signatureLen]byte // our own, not the received one
-}
+// maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
+// above longestTimestamp.
+const maxTimestampLen = 64
 
-func (s *Signer) confirm(timestamp, signature string) (c confirmation, ok bool) {
-	if timestamp == "" || len(signature) != signatureLen {
-		return confirmation{}, false
+// confirm returns the key that has signed p, or nil.
+func (s *Signer) confirm(p Pair) (signedBy *key) {
+	if p.Timestamp == "" || len(p.Timestamp) > maxTimestampLen || len(p.Signature) != signatureLen {
+		return nil
 	}
-	var received [signatureLen]byte
-	copy(received[:], signature)
 	for _, k := range s.load() {
-		own := k.sign(timestamp)
-		if subtle.ConstantTimeCompare(own[:], received[:]) == 1 {
-			c, ok = confirmation{k.partnerID, k.label, own}, true
+		own := k.sign(p.Timestamp)
+		if subtle.ConstantTimeCompare(own[:], []byte(p.Signature)) == 1 && signedBy == nil {
+			signedBy = k
 		}
 	}
-	return c, ok
+	return signedBy
 }
 
 // Inject returns a copy of body, a JSON object, with the current credential's
-// pair for t as its first members. Top-level signature and timestamp members
-// that body has already are left out; every other byte stays as it is, in order.
+// pair for t as its first members. It leaves out top-level signature and timestamp
+// members that body has already. Every other byte stays as it is.
 //
-// It returns [ErrMalformed], saying what is wrong and at what offset, unless
-// body is one JSON object in valid UTF-8, without a byte-order mark and nested
-// no deeper than 10,000; [ErrPartner] if a top-level partner_id or
-// smile_client_id is not, as a string, the current credential's partner ID; and
-// an error for a nil or zero Signer.
+// Inject returns an error for a nil or zero Signer, and
+//
+//   - [ErrMalformed] unless body is one JSON object in valid UTF-8, without a
+//     byte-order mark and nested no deeper than 10,000; the error says what is
+//     wrong and at what offset
+//   - [ErrPartner] if a top-level partner_id or smile_client_id is not the current
+//     credential's partner ID as a string
 func (s *Signer) Inject(body []byte, t time.Time) ([]byte, error) {
 	keys := s.load()
 	if keys == nil {
@@ -224,9 +224,9 @@ type key struct {
 
 // A mac is the working memory of one signature.
 type mac struct {
-	hash  hash.Hash
-	chunk [64]byte // longer than any timestamp that ParseTimestamp reads
-	sum   [sha256.Size]byte
+	hash    hash.Hash
+	message []byte
+	sum     [sha256.Size]byte
 }
 
 func newKey(c Credential) *key {
@@ -247,13 +247,9 @@ func (k *key) pair(timestamp string) Pair {
 func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
+	m.message = append(append(m.message[:0], timestamp...), k.suffix...)
 	m.hash.Reset()
-	for timestamp != "" {
-		n := copy(m.chunk[:], timestamp)
-		m.hash.Write(m.chunk[:n])
-		timestamp = timestamp[n:]
-	}
-	m.hash.Write(k.suffix)
+	m.hash.Write(m.message)
 	base64.StdEncoding.Encode(signature[:], m.hash.Sum(m.sum[:0]))
 	return signature
 }

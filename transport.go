@@ -15,86 +15,100 @@ import (
 	"unicode/utf8"
 )
 
-// A Transport signs requests to Smile ID: it puts the pair into the JSON body or
+// A Transport signs requests to Smile ID. It puts the pair into the JSON body or
 // the headers, as the endpoint wants it, and hands a request of its own to Base.
-// Use it as the Transport of an [http.Client]. It is safe for concurrent use
-// once its fields are set.
+// Use it as the Transport of an [http.Client]. It is safe for concurrent use once
+// its fields are set.
 //
-// It takes the time when it signs. A client that retries must be above it, so
-// that each attempt has a fresh pair; whatever looks at signed bytes, below.
+// The timestamp is taken at signing. Put retries outside the Transport, so that
+// each attempt is signed afresh. Put what looks at signed bytes inside, as Base.
 //
-// An error from this package means that nothing was sent, but for the two that
-// ConfirmResponses adds.
+// If RoundTrip returns an error of this package, nothing was sent. The exceptions
+// are the two errors of ConfirmResponses.
 type Transport struct {
-	// Signer signs with its current credential. Required for requests that
-	// Placement has signed.
+	// Signer signs with its current credential. Required for requests that are
+	// to be signed, and for ConfirmResponses.
 	Signer *Signer
 
-	// Base sends the requests; nil is http.DefaultTransport.
+	// Base sends the requests. nil means http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Origins are those to sign for, each as "scheme://host[:port]", instead of
-	// DefaultOrigins(), which nil stands for; an empty slice is none. To any other
-	// origin, a Content-Type of JSON and a body that a redirect brought are
-	// refused; the rest passes unsigned, such as the zip of an upload.
+	// Origins lists the origins to sign for, as "scheme://host[:port]". Nil means
+	// DefaultOrigins(); an empty slice means none. An entry that is no origin is
+	// an error of every RoundTrip.
+	//
+	// RoundTrip refuses with ErrOrigin what must not reach any other origin:
+	//
+	//   - a Content-Type that looks like JSON
+	//   - a body that a redirect takes there
+	//   - the headers SmileID-Token and smileid-api-key
+	//   - what is plainly meant for Smile ID: a path in the table of PlacementFor
+	//     that wants the pair in headers, or in the body and has no Content-Type
+	//
+	// All else passes unsigned, such as the zip of an upload.
 	Origins []string
 
-	// Placement says where the pair goes; nil is PlacementFor.
+	// Placement says where the pair goes in a request to a listed origin. nil
+	// means PlacementFor.
 	Placement func(*http.Request) Placement
 
-	// ConfirmResponses checks the answers to requests that were signed. A 2xx
-	// answer in JSON that has a pair must have one that Signer confirms, else
-	// RoundTrip returns ErrSignature; /v1/job_status must have one, and not
-	// redirect, else it returns ErrMissing. The request was sent by then. The age
-	// of the pair does not matter, and DefaultMaxBytes of an answer are read at
-	// most. Other answers pass: look at the status, and mind that a client may
-	// follow a redirect to an answer that is not confirmed.
+	// ConfirmResponses checks the answers of listed origins. The request was sent
+	// by then. The age of a pair does not matter.
 	//
-	// A confirmed answer proves as little about its body as a callback does. What
-	// protects it is TLS; this catches what was made up without a pair.
+	// A 2xx JSON answer to a signed request that has a pair in its body must have
+	// one that Signer confirms, else RoundTrip returns ErrSignature. The answer of
+	// /v1/job_status must have a pair and not redirect, else it returns
+	// ErrMissing. RoundTrip reads DefaultMaxBytes of such an answer at most.
+	//
+	// Any answer below /v3/ that has half of a pair in its headers must have a pair
+	// that Signer confirms, else RoundTrip returns ErrSignature. A 2xx of
+	// /v3/aml/sync and /v3/enhanced_kyc/sync must have one, and these two must not
+	// redirect, else it returns ErrMissing. Do not repeat such a call, because it
+	// was made and billed: the error names the job, so read the job's status.
+	// Only third parties say that the message of a v3 signature ends in
+	// sid_request. If your v3 answers are refused, use a Transport without
+	// ConfirmResponses for them.
+	//
+	// All other answers pass: look at the status. A client may follow a redirect to
+	// an answer without a pair.
 	ConfirmResponses bool
 
-	// Now is the clock; nil is time.Now.
+	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// RoundTrip signs and sends req. It does not change req and closes its body.
+// RoundTrip signs and sends req. It does not change req and closes its body. It
+// reads a body that is to be signed to the end, and passes on any other unread.
 //
-// It returns [ErrOrigin] for a Content-Type of JSON to an origin that is not
-// listed, or for a body that a redirect takes to one; [ErrMalformed] for a body
-// that is to be signed but missing, no JSON object or not as long as declared;
-// [ErrEncoded] if such a body has a Content-Encoding; [ErrPartner] if it is another
-// partner's; the cause if reading it fails or the request's context ends; and an
-// error if there is no Signer. A body to be signed is read whole; any other is
-// passed on unread.
-// All these mean that nothing was sent. After sending, it returns Base's error,
-// or with ConfirmResponses [ErrSignature] or [ErrMissing].
+// It returns these errors before anything is sent:
+//
+//   - [ErrOrigin] for what must not go to an origin that is not listed
+//   - [ErrMalformed] for a body to be signed that is missing, no JSON object, or
+//     not as long as declared
+//   - [ErrEncoded] if such a body has a Content-Encoding
+//   - [ErrPartner] if such a body names another partner
+//   - the cause, if reading such a body fails or the request's context ends
+//   - an error of its own for a faulty configuration
+//
+// After sending, it returns the error of Base, or [ErrSignature] or [ErrMissing]
+// with ConfirmResponses.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	placement, err := t.place(req)
+	signed, decision, err := t.sign(req)
 	if err != nil {
-		closeBody(req)
 		return nil, err
 	}
-	switch placement {
-	case InHeader:
-		req = t.signHeader(req)
-	case InBody:
-		if req, err = t.signBody(req); err != nil {
-			return nil, err
-		}
-	}
-	res, err := t.base().RoundTrip(req)
-	if err != nil || !t.ConfirmResponses || placement == Unsigned {
+	res, err := t.base().RoundTrip(signed)
+	if err != nil || !t.ConfirmResponses || !decision.listed {
 		return res, err
 	}
-	if err := t.confirmAnswer(req, res); err != nil {
+	if err := t.confirmAnswer(req, res, decision.placement); err != nil {
 		res.Body.Close()
 		return nil, err
 	}
 	return res, nil
 }
 
-// CloseIdleConnections closes those of Base, for [http.Client.CloseIdleConnections].
+// CloseIdleConnections closes the idle connections of Base. [http.Client] calls it.
 func (t *Transport) CloseIdleConnections() {
 	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
@@ -108,19 +122,61 @@ func (t *Transport) base() http.RoundTripper {
 	return t.Base
 }
 
-// place decides where the pair goes and refuses what can be refused without
-// reading the body.
-func (t *Transport) place(req *http.Request) (Placement, error) {
-	if req.URL == nil {
-		return Unsigned, errors.New("smilesig: the request has no URL")
-	}
-	if !t.isListed(req.URL) {
-		redirected := req.Response != nil && hasBody(req)
-		if redirected || isJSON(req.Header) {
-			return Unsigned, fmt.Errorf("%w: %s://%s", ErrOrigin, req.URL.Scheme, req.URL.Host)
+// sign returns the request to send. Where it returns none, it closes the body,
+// also if the caller's Placement or Now panics.
+func (t *Transport) sign(req *http.Request) (signed *http.Request, d decision, err error) {
+	defer func() {
+		if signed == nil && d.placement != InBody { // signBody closes what it reads
+			closeBody(req)
 		}
-		return Unsigned, nil
+	}()
+	if d, err = t.decide(req); err != nil {
+		return nil, decision{}, err
 	}
+	switch d.placement {
+	case InHeader:
+		signed = t.signHeader(req)
+	case InBody:
+		signed, err = t.signBody(req)
+	default:
+		signed = req
+	}
+	return signed, d, err
+}
+
+type decision struct {
+	listed    bool // the origin
+	placement Placement
+}
+
+// decide refuses what can be refused without reading the body.
+func (t *Transport) decide(req *http.Request) (decision, error) {
+	if req.URL == nil {
+		return decision{}, errors.New("smilesig: the request has no URL")
+	}
+	listed, err := t.isListed(req.URL)
+	switch {
+	case err != nil:
+		return decision{}, err
+	case !listed && mustStay(req):
+		return decision{}, fmt.Errorf("%w: %s://%s", ErrOrigin, req.URL.Scheme, req.URL.Host)
+	case !listed:
+		return decision{}, nil
+	case t.ConfirmResponses && t.Signer.load() == nil:
+		return decision{}, errNoCredential
+	}
+	placement, err := t.place(req)
+	return decision{listed: true, placement: placement}, err
+}
+
+// mustStay reports whether req must not go to an origin that is not listed.
+func mustStay(req *http.Request) bool {
+	redirected := req.Response != nil
+	return redirected && hasBody(req) || looksLikeJSON(req.Header) || hasSecret(req.Header) || isForSmileID(req)
+}
+
+// place returns where the pair goes in a request to a listed origin.
+func (t *Transport) place(req *http.Request) (Placement, error) {
 	choose := t.Placement
 	if choose == nil {
 		choose = PlacementFor
@@ -137,7 +193,7 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 		return InHeader, nil
 	case !hasBody(req):
 		return Unsigned, fmt.Errorf("%w: no body to put the signature in", ErrMalformed)
-	case !isJSONOrAbsent(req.Header):
+	case !isJSONOrUntyped(req.Header):
 		return Unsigned, fmt.Errorf("%w: the body to put the signature in is not JSON", ErrMalformed)
 	case isEncoded(req.Header):
 		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
@@ -145,22 +201,25 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 	return InBody, nil
 }
 
-// isListed compares scheme, host and port, and nothing that is not plain ASCII.
-func (t *Transport) isListed(u *url.URL) bool {
-	if u.User != nil || u.Opaque != "" || !isASCII(u.Host) {
-		return false
-	}
+// isListed compares scheme, host and port. It looks at every entry, so that a
+// faulty one shows at once.
+func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
 	origins := t.Origins
 	if origins == nil {
-		origins = DefaultOrigins()
+		origins = defaultOrigins
 	}
+	comparable := u.User == nil && u.Opaque == "" && isASCII(u.Host)
 	for _, origin := range origins {
 		scheme, host, _ := strings.Cut(origin, "://")
-		if strings.EqualFold(scheme, u.Scheme) && strings.EqualFold(withoutDefaultPort(scheme, host), withoutDefaultPort(u.Scheme, u.Host)) {
-			return true
+		host = strings.TrimSuffix(host, "/")
+		if scheme == "" || host == "" || strings.ContainsAny(host, "/?#@ ") {
+			return false, fmt.Errorf("smilesig: faulty Transport: %q in Origins is not scheme://host[:port]", origin)
 		}
+		listed = listed || comparable &&
+			strings.EqualFold(scheme, u.Scheme) &&
+			strings.EqualFold(withoutDefaultPort(scheme, host), withoutDefaultPort(u.Scheme, u.Host))
 	}
-	return false
+	return listed, nil
 }
 
 func isASCII(s string) bool {
@@ -185,7 +244,7 @@ func withoutDefaultPort(scheme, host string) string {
 func (t *Transport) signHeader(req *http.Request) *http.Request {
 	k := t.Signer.load()[0]
 	pair := k.pair(formatTimestamp(currentTime(t.Now)))
-	signed := req.Clone(req.Context())
+	signed := clone(req)
 	if signed.Header == nil {
 		signed.Header = make(http.Header)
 	}
@@ -206,18 +265,29 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed := req.Clone(req.Context())
+	signed := clone(req)
 	signed.GetBody = func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(body)), nil
 	}
 	signed.Body, _ = signed.GetBody()
 	signed.ContentLength = int64(len(body))
 	signed.TransferEncoding = nil
+	if len(req.Trailer) > 0 {
+		signed.ContentLength = -1 // net/http sends trailers with chunked bodies only
+	}
 	return signed, nil
 }
 
-// readRequestBody reads the body of an outbound request into b and closes it,
-// at once if the request's context ends.
+// clone copies req, but for its trailers, which the caller fills in while the body
+// is read.
+func clone(req *http.Request) *http.Request {
+	c := req.Clone(req.Context())
+	c.Trailer = req.Trailer
+	return c
+}
+
+// readRequestBody reads the body of a request into b and closes it, at once if the
+// request's context ends.
 func readRequestBody(b *buffer, req *http.Request) error {
 	closeOnce := sync.OnceValue(req.Body.Close)
 	stop := context.AfterFunc(req.Context(), func() { closeOnce() })
@@ -252,31 +322,62 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// confirmAnswer checks the pair in the answer to a signed request, and leaves
-// res with its whole body. It returns ErrSignature or ErrMissing only.
-func (t *Transport) confirmAnswer(req *http.Request, res *http.Response) error {
-	mustBeSigned := answersSigned(req)
-	if mustBeSigned && res.StatusCode/100 == 3 {
-		return fmt.Errorf("%w in the answer: it redirects to one that need not be signed", ErrMissing)
-	}
-	if res.StatusCode/100 != 2 {
-		return nil
-	}
-	if !mustBeSigned && (isEncoded(res.Header) || !isJSONOrAbsent(res.Header)) {
-		return nil
-	}
-	pair, err := peekPair(res)
+// confirmAnswer returns ErrSignature or ErrMissing for an answer that is not
+// signed as it should be. It leaves res with its whole body.
+func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placement Placement) error {
+	required := answersSigned(req)
 	switch {
-	case pair.timestamp.count > 0 && pair.signature.count > 0:
-		if pair.check() != nil || !t.Signer.Confirm(pair.timestamp.text, pair.signature.text) {
-			return fmt.Errorf("%w in the answer", ErrSignature)
-		}
-	case mustBeSigned && err != nil:
-		return &readError{fmt.Errorf("%w in the answer", ErrMissing), err}
-	case mustBeSigned:
-		return fmt.Errorf("%w in the answer", ErrMissing)
+	case required && res.StatusCode/100 == 3: // it leads to an answer that need not be signed
+		return answerError(req, res, ErrMissing)
+	case isV3(req):
+		return t.confirmAnswerHeaders(req, res, required && res.StatusCode/100 == 2)
+	case placement == Unsigned || res.StatusCode/100 != 2:
+		return nil
+	case !required && (isEncoded(res.Header) || !isJSONOrUntyped(res.Header)):
+		return nil
+	}
+	return t.confirmAnswerBody(req, res, required)
+}
+
+func (t *Transport) confirmAnswerHeaders(req *http.Request, res *http.Response, required bool) error {
+	pair := readHead(res.Header).pair
+	switch {
+	case pair.hasAny() && !t.confirms(pair):
+		return answerError(req, res, ErrSignature)
+	case !pair.hasAny() && required:
+		return answerError(req, res, ErrMissing)
 	}
 	return nil
+}
+
+func (t *Transport) confirmAnswerBody(req *http.Request, res *http.Response, required bool) error {
+	pair, err := peekPair(res)
+	isWhole := pair.timestamp.count > 0 && pair.signature.count > 0
+	switch {
+	case isWhole && !t.confirms(pair):
+		return answerError(req, res, ErrSignature)
+	case !isWhole && required && err != nil:
+		return &readError{answerError(req, res, ErrMissing), err}
+	case !isWhole && required:
+		return answerError(req, res, ErrMissing)
+	}
+	return nil
+}
+
+// confirms is false for a pair that is not two strings, given once each.
+func (t *Transport) confirms(pair receivedPair) bool {
+	isOnce := pair.timestamp.count == 1 && pair.signature.count == 1
+	return isOnce && t.Signer.Confirm(pair.timestamp.text, pair.signature.text)
+}
+
+// answerError says of a v3 call that it was made, so that nobody pays for it twice.
+func answerError(req *http.Request, res *http.Response, err error) error {
+	err = fmt.Errorf("%w in the answer, status %d", err, res.StatusCode)
+	if !isV3(req) {
+		return err
+	}
+	job := shorten([]byte(res.Header.Get(headerJobID)))
+	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %q", err, job)
 }
 
 // peekPair reads the pair in the body of an answer, unless that is no JSON or
@@ -302,7 +403,11 @@ func peekPair(res *http.Response) (receivedPair, error) {
 	case len(body) > DefaultMaxBytes:
 		return receivedPair{}, fmt.Errorf("longer than %d bytes", DefaultMaxBytes)
 	}
-	return bodyPair(body)
+	pair, err := bodyPair(body)
+	if err != nil {
+		return receivedPair{}, err
+	}
+	return pair, nil
 }
 
 // A failedReader repeats the error that ended an earlier read.

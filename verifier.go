@@ -6,10 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
-
-	"example.com/smilesig/internal/jsonobject"
 )
 
 // The limits of a [Verifier] whose fields are 0.
@@ -19,57 +18,69 @@ const (
 	DefaultMaxBytes = 4 << 20
 )
 
-// A Verifier decides whether a callback carries a pair that is ours and fresh.
-// Set its fields before use; it is then safe for concurrent use. The zero value
+// A Verifier decides whether a callback carries a confirmed and fresh pair. Set
+// its fields before use. It is then safe for concurrent use. The zero value
 // rejects everything.
 //
-// A pair does not cover the body, so a verified callback proves that its sender
+// A pair does not cover the body. So a verified callback proves that its sender
 // has, or has seen, a recent pair for the partner, and no more: see the package
 // documentation.
 type Verifier struct {
 	// Signer has the credentials that callbacks may be signed with. Required.
+	// Use one Verifier and one path for each environment, or look at
+	// Callback.Label: a callback signed with the sandbox key must not pass for
+	// one of production.
 	Signer *Signer
 
-	// MaxAge is the oldest accepted timestamp; 0 is DefaultMaxAge. Negative
-	// rejects everything. Verifiers that share a Guard need the same MaxAge and
-	// MaxSkew, because a pair is bound for as long as the first one accepts it.
+	// MaxAge is the oldest accepted age of a timestamp. 0 means DefaultMaxAge. A
+	// negative MaxAge rejects everything. Do not raise it while pairs are bound
+	// that a shorter MaxAge has bound.
 	MaxAge time.Duration
 
-	// MaxSkew is how far ahead of our clock a timestamp may be; 0 is
-	// DefaultMaxSkew. Negative rejects everything.
+	// MaxSkew is how far in the future a timestamp may be. 0 means
+	// DefaultMaxSkew. A negative MaxSkew rejects everything.
 	MaxSkew time.Duration
 
-	// MaxBytes limits the body; 0 is DefaultMaxBytes. Negative rejects everything.
+	// MaxBytes limits the body. 0 means DefaultMaxBytes. A negative MaxBytes
+	// rejects everything.
 	MaxBytes int64
 
-	// Guard, if not nil, refuses a pair that comes with a second body. Without
-	// one, whoever has seen a pair can send any body with it until it is stale.
+	// Guard, if not nil, binds each pair to the body and the target (path and
+	// query) that it came with first, and refuses it with any other. Without a
+	// Guard, whoever has seen a pair can send any body with it until the pair is
+	// stale. Method, headers, host and trailers are bound by nothing.
+	//
+	// Under one pair no second body is accepted, as long as no two clocks that
+	// decide differ by more than MaxAge, nobody raises MaxAge within a binding's
+	// life, and the store neither forgets nor jumps ahead. A pair is bound for
+	// 2 × MaxAge + 2 × the larger of MaxSkew and a minute.
 	//
 	// The price: two genuine callbacks signed in the same millisecond share a
 	// pair, and the second is refused with 503 until it is stale. At 10,000
-	// callbacks a day that is one in about two days. Senders that retry are not
-	// helped by that, so keep what OnReject gets, or read the job back.
+	// callbacks a day that is one in about two days. Keep what OnReject gets, or
+	// read the job back. Also, a callback that is sent to a second URL of yours
+	// is refused there.
 	Guard ReplayGuard
 
-	// OnReject sees every callback that Handler rejects and returns the status
-	// to answer with; 0, or what is no final HTTP status, is StatusCode(err).
-	// Returning 2xx tells the sender not to come again. It is called concurrently.
-	// nil logs a warning through log/slog; otherwise you log.
+	// OnReject sees every callback that Handler rejects and returns the HTTP
+	// status of the answer. Any value outside 200–599 means StatusCode(err). A
+	// 2xx tells the sender not to send the callback again. OnReject is called
+	// concurrently. If it is nil, Handler logs a warning through log/slog.
 	//
-	// Its request has the body as far as it was read, until OnReject returns:
-	// nothing if it was refused before that, as for a forged pair in headers or a
-	// declared length over MaxBytes; MaxBytes of a body that turned out longer.
-	// So a refused callback that may be genuine can be kept for a person to look
-	// at. ErrStale, ErrFuture, ErrReplayed and ErrGuard come only after the pair
-	// was confirmed: keep these, and not what any stranger can send. Bound what
-	// you keep, because with one pair anybody can send any number of bodies.
+	// Its request has the body as far as it was read, until OnReject returns. The
+	// body is empty if the callback was refused unread, as for a forged pair in
+	// headers or a declared length over MaxBytes. A body that turned out longer
+	// than MaxBytes is cut there. ErrStale, ErrFuture, ErrReplayed and ErrGuard
+	// come only after the pair was confirmed: keep these callbacks for a person
+	// to look at. Bound what you keep, because with one pair anybody can send any
+	// number of bodies.
 	OnReject func(r *http.Request, err error) (status int)
 
-	// Now is the clock; nil is time.Now.
+	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// A Callback says what confirmed a callback.
+// A Callback describes a verified callback.
 type Callback struct {
 	PartnerID string    // of the credential that confirmed the pair
 	Label     string    // of the same credential
@@ -77,125 +88,131 @@ type Callback struct {
 	Time      time.Time // Timestamp parsed, in UTC
 	Placement Placement // InBody or InHeader
 
-	// SeenBefore says that the guard has admitted this pair with this very body
+	// SeenBefore says that the guard has admitted this pair with this body
 	// before. The handler of that delivery may or may not have finished.
 	SeenBefore bool
 }
 
-// Verify decides about a callback that arrived without net/http: from a queue,
-// in a cloud function. The names in header may be in any letter case. Pass the
-// body as it was received, to the byte; Verify keeps neither.
+// Verify decides about a callback that arrived without net/http, for example from
+// a queue. The names in header may be in any letter case. Pass the body exactly as
+// it was received. Verify keeps neither. ctx is for the guard.
 //
-// If the header has either part of a pair, the pair is in the header and the
-// body is not looked at; else it is in the body. In this order, Verify returns an
-// error of its own for a faulty configuration, [ErrEncoded], [ErrTooLarge],
-// [ErrMalformed], [ErrMissing], [ErrSignature], and an [*AgeError]; a
-// confirmed timestamp that [ParseTimestamp] refuses is [ErrStale]. Last it asks the
-// guard: [ErrReplayed], or [ErrGuard] wrapping the cause. ctx is for the guard.
+// If the header has either half of a pair, the pair is in the header, and the body
+// is not looked at. Else the pair is in the body. Verify returns the first of
+// these errors that applies:
+//
+//   - an error of its own for a faulty configuration
+//   - [ErrEncoded]
+//   - [ErrTooLarge]
+//   - [ErrMalformed], [ErrMissing] or [ErrSignature], for the pair
+//   - [ErrStale], for a confirmed timestamp that [ParseTimestamp] refuses
+//   - an [*AgeError], which is [ErrStale] or [ErrFuture]
+//   - [ErrReplayed], or [ErrGuard], which wraps the guard's error
+//   - an [*AgeError] again, for a callback that became stale while the guard answered
 func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) (Callback, error) {
-	return v.verify(ctx, header, int64(len(body)), func() ([]byte, error) { return body, nil })
-}
-
-// verify calls read once, and only when the body has to be looked at or, with
-// the pair confirmed, passed on. declaredLen is negative if nothing is declared.
-func (v *Verifier) verify(ctx context.Context, header http.Header, declaredLen int64, read func() ([]byte, error)) (Callback, error) {
-	if err := v.checkConfiguration(); err != nil {
-		return Callback{}, err
-	}
-	if isEncoded(header) {
-		return Callback{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
-	}
-	if declaredLen > v.maxBytes() {
-		return Callback{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
-	}
-	received, err := v.confirmReceived(header, read)
+	head := readHead(header)
+	pair, err := v.checkHead(head, int64(len(body)))
 	if err != nil {
 		return Callback{}, err
 	}
-	t, ok := parseTimestamp(received.timestamp)
+	return v.checkBody(ctx, pair, "", body)
+}
+
+// A confirmedPair is a pair that a credential has signed, of whatever age.
+type confirmedPair struct {
+	Pair
+	partnerID, label string
+	placement        Placement // Unsigned where there is no pair
+}
+
+// checkHead makes the decisions that need no body, so that nobody makes us read
+// one with a forged pair. The pair is zero if there is none in the headers.
+func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair, error) {
+	switch {
+	case v.Signer.load() == nil:
+		return confirmedPair{}, fmt.Errorf("smilesig: faulty Verifier: %w", errNoCredential)
+	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
+		return confirmedPair{}, errors.New("smilesig: faulty Verifier: MaxAge, MaxSkew or MaxBytes is negative")
+	case head.isEncoded:
+		return confirmedPair{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
+	case declaredLen > v.maxBytes():
+		return confirmedPair{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
+	case head.pair.hasAny():
+		return v.confirm(head.pair, InHeader)
+	}
+	return confirmedPair{}, nil
+}
+
+// checkBody makes the rest of the decision. pair is the one in the headers, if
+// there is one.
+func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
+	if pair.placement == Unsigned {
+		if len(body) == 0 {
+			return Callback{}, fmt.Errorf("%w: the body is empty; perhaps something in front has read it", ErrMalformed)
+		}
+		received, err := bodyPair(body)
+		if err != nil {
+			return Callback{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+		if pair, err = v.confirm(received, InBody); err != nil {
+			return Callback{}, err
+		}
+	}
+	t, ok := parseTimestamp(pair.Timestamp)
 	if !ok {
 		return Callback{}, fmt.Errorf("%w: confirmed, but not a timestamp that Smile ID writes", ErrStale)
 	}
-	now := currentTime(v.Now)
-	if err := v.checkAge(now.Sub(t)); err != nil {
+	if err := v.checkAge(t); err != nil {
 		return Callback{}, err
 	}
-	// The guard's clock may be ahead of ours, hence MaxSkew on top.
-	ttl := t.Add(v.maxAge()).Add(v.maxSkew()).Sub(now)
-	seen, err := v.askGuard(ctx, received.confirmation, received.body, ttl)
+	seen, err := v.bind(ctx, pair, target, body)
 	if err != nil {
 		return Callback{}, err
 	}
+	// The guard may have taken longer than the pair lives.
+	if err := v.checkAge(t); err != nil {
+		return Callback{}, err
+	}
 	return Callback{
-		PartnerID:  received.partnerID,
-		Label:      received.label,
-		Timestamp:  received.timestamp,
+		PartnerID:  pair.partnerID,
+		Label:      pair.label,
+		Timestamp:  pair.Timestamp,
 		Time:       t,
-		Placement:  received.placement,
+		Placement:  pair.placement,
 		SeenBefore: seen,
 	}, nil
-}
-
-func (v *Verifier) checkConfiguration() error {
-	switch {
-	case v.Signer.load() == nil:
-		return fmt.Errorf("smilesig: faulty Verifier: %w", errNoCredential)
-	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
-		return errors.New("smilesig: faulty Verifier: MaxAge, MaxSkew or MaxBytes is negative")
-	}
-	return nil
 }
 
 func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxAge) }
 func (v *Verifier) maxSkew() time.Duration { return cmp.Or(v.MaxSkew, DefaultMaxSkew) }
 func (v *Verifier) maxBytes() int64        { return cmp.Or(v.MaxBytes, DefaultMaxBytes) }
 
-// A received callback has a pair that is confirmed, of whatever age.
-type received struct {
-	confirmation
-	timestamp string
-	placement Placement
-	body      []byte
-}
-
-// confirmReceived takes the pair from the headers if they have any of it, else from
-// the body. With a pair in headers it reads the body only once that is confirmed, so
-// that nobody makes us read with a forged one.
-func (v *Verifier) confirmReceived(header http.Header, read func() ([]byte, error)) (r received, err error) {
-	pair := headerPair(header)
-	if pair.isPresent() {
-		if r, err = v.confirm(pair, InHeader); err != nil {
-			return received{}, err
-		}
-		r.body, err = read()
-		return r, err
-	}
-	body, err := read()
-	if err != nil {
-		return received{}, err
-	}
-	if pair, err = bodyPair(body); err != nil {
-		return received{}, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	r, err = v.confirm(pair, InBody)
-	r.body = body
-	return r, err
-}
-
-func (v *Verifier) confirm(p receivedPair, placement Placement) (received, error) {
-	if err := p.check(); err != nil {
-		return received{}, err
-	}
-	confirmed, ok := v.Signer.confirm(p.timestamp.text, p.signature.text)
-	if !ok {
-		return received{}, ErrSignature
-	}
-	return received{confirmation: confirmed, timestamp: p.timestamp.text, placement: placement}, nil
-}
-
-func (v *Verifier) checkAge(age time.Duration) error {
+// confirm refuses a pair that is not two strings, given once each and signed with
+// one of our credentials.
+func (v *Verifier) confirm(received receivedPair, placement Placement) (confirmedPair, error) {
+	timestamp, signature := received.timestamp, received.signature
 	switch {
-	case age > v.maxAge():
+	case timestamp.count > 1 || signature.count > 1:
+		return confirmedPair{}, fmt.Errorf("%w: signature or timestamp given more than once", ErrMalformed)
+	case timestamp.notAString || signature.notAString:
+		return confirmedPair{}, fmt.Errorf("%w: signature or timestamp is not a string", ErrMalformed)
+	case timestamp.count == 0:
+		return confirmedPair{}, fmt.Errorf("%w: no timestamp", ErrMissing)
+	case signature.count == 0:
+		return confirmedPair{}, fmt.Errorf("%w: no signature", ErrMissing)
+	}
+	pair := Pair{timestamp.text, signature.text}
+	signedBy := v.Signer.confirm(pair)
+	if signedBy == nil {
+		return confirmedPair{}, ErrSignature
+	}
+	return confirmedPair{pair, signedBy.partnerID, signedBy.label, placement}, nil
+}
+
+func (v *Verifier) checkAge(t time.Time) error {
+	age := currentTime(v.Now).Sub(t) // saturates
+	switch {
+	case age > v.maxAge() || age == math.MaxInt64:
 		return &AgeError{Age: age, Limit: v.maxAge()}
 	case age < -v.maxSkew():
 		return &AgeError{Age: age, Limit: v.maxSkew()}
@@ -203,96 +220,58 @@ func (v *Verifier) checkAge(age time.Duration) error {
 	return nil
 }
 
-// askGuard binds the pair to the body, if there is a guard, and reports whether
-// it was bound to it before.
-func (v *Verifier) askGuard(ctx context.Context, pair confirmation, body []byte, ttl time.Duration) (seen bool, err error) {
+// bind asks the guard, if there is one, and reports whether it has admitted the
+// same pair, target and body before.
+func (v *Verifier) bind(ctx context.Context, pair confirmedPair, target string, body []byte) (seen bool, err error) {
 	if v.Guard == nil {
 		return false, nil
 	}
-	digest := Digest(sha256.Sum256(body))
-	bound, seen, err := v.Guard.Bind(ctx, pair.digest(), digest, ttl)
+	content := contentDigest(pair.Signature, target, body)
+	bound, seen, err := v.Guard.Bind(ctx, pairDigest(pair.Signature), content, v.bindingLife())
 	switch {
 	case errors.Is(err, ErrGuard):
 		return false, err
 	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrGuard, err)
-	case seen && bound != digest:
-		return false, fmt.Errorf("%w: the pair came with another body before", ErrReplayed)
+	case seen && bound != content:
+		return false, fmt.Errorf("%w: the pair came with another body or to another target before", ErrReplayed)
 	}
 	return seen, nil
 }
 
-// digest is what a guard knows a pair by: not the pair itself, which whoever
-// reads the guard's store could use. It is of our own text of the signature.
-func (c confirmation) digest() Digest {
-	return sha256.Sum256(append([]byte("smilesig: pair "), c.signature[:]...))
+// bindingLife is how long a pair is bound, from now on. The age of the pair does
+// not count, because this machine's clock may be wrong about it: one clock may be
+// MaxAge ahead when a pair is bound, and another one MaxAge behind when it is
+// accepted again.
+func (v *Verifier) bindingLife() time.Duration {
+	age, skew := v.maxAge(), max(v.maxSkew(), time.Minute)
+	if age > math.MaxInt64/2-skew {
+		return math.MaxInt64
+	}
+	return 2 * (age + skew)
 }
 
-// currentTime asks a clock that may be nil.
+// pairDigest is what a guard knows a pair by. It is not the pair itself, which
+// somebody who reads the guard's store could use.
+func pairDigest(signature string) Digest {
+	return sha256.Sum256([]byte("smilesig: pair " + signature))
+}
+
+// contentDigest is what a pair is bound to. The signature in it keeps a reader of
+// the store from telling which of two likely bodies it was. The lengths keep the
+// parts apart.
+func contentDigest(signature, target string, body []byte) (digest Digest) {
+	h := sha256.New()
+	fmt.Fprintf(h, "smilesig: content %d %d %d %s%s", len(signature), len(target), len(body), signature, target)
+	h.Write(body)
+	h.Sum(digest[:0])
+	return digest
+}
+
+// currentTime reads a clock that may be nil.
 func currentTime(clock func() time.Time) time.Time {
 	if clock == nil {
 		return time.Now()
 	}
 	return clock()
-}
-
-// A receivedPair is the pair as a message carries it, whatever its shape.
-type receivedPair struct{ timestamp, signature half }
-
-type half struct {
-	count      int    // how often it is given
-	text       string // its first value
-	notAString bool
-}
-
-func (p receivedPair) isPresent() bool { return p.timestamp.count+p.signature.count > 0 }
-
-// check refuses a pair that is not two strings, given once each.
-func (p receivedPair) check() error {
-	switch {
-	case p.timestamp.count > 1 || p.signature.count > 1:
-		return fmt.Errorf("%w: signature or timestamp given more than once", ErrMalformed)
-	case p.timestamp.notAString || p.signature.notAString:
-		return fmt.Errorf("%w: signature or timestamp is not a string", ErrMalformed)
-	case p.timestamp.count == 0:
-		return fmt.Errorf("%w: no timestamp", ErrMissing)
-	case p.signature.count == 0:
-		return fmt.Errorf("%w: no signature", ErrMissing)
-	}
-	return nil
-}
-
-func headerPair(h http.Header) receivedPair {
-	read := func(name string) half {
-		values := headerValues(h, name)
-		if len(values) == 0 {
-			return half{}
-		}
-		return half{count: len(values), text: values[0]}
-	}
-	return receivedPair{timestamp: read(headerCallbackTimestamp), signature: read(headerCallbackSignature)}
-}
-
-// bodyPair returns jsonobject's error if body is not a JSON object.
-func bodyPair(body []byte) (receivedPair, error) {
-	var p receivedPair
-	err := jsonobject.Scan(body, func(m jsonobject.Member) {
-		var h *half
-		switch {
-		case m.Is(memberSignature):
-			h = &p.signature
-		case m.Is(memberTimestamp):
-			h = &p.timestamp
-		default:
-			return
-		}
-		if h.count++; h.count == 1 {
-			text, isString := m.Text()
-			h.text, h.notAString = text, !isString
-		}
-	})
-	if err != nil {
-		return receivedPair{}, err
-	}
-	return p, nil
 }
