@@ -1,0 +1,453 @@
+package joburl_test
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig/joburl"
+)
+
+const (
+	base = "https://partner.example/callbacks"
+	job  = "kenya:production:4711:2"
+)
+
+func secret(letter string) []byte { return []byte(strings.Repeat(letter, 32)) }
+
+func newURLs(t testing.TB, base string, secret []byte, older ...[]byte) *joburl.URLs {
+	urls, err := joburl.New(base, secret, older...)
+	require.NoError(t, err)
+	return urls
+}
+
+func lastSegment(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+
+// showJob answers with the job, so that an empty answer is none.
+var showJob = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	job, _ := joburl.FromContext(r.Context())
+	io.WriteString(w, job)
+})
+
+// get asks a handler for a request target, read as net/http reads it, and
+// returns the answer: 404, or the job.
+func get(handler http.Handler, target string) string {
+	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST " + target + " HTTP/1.1\r\nHost: partner.example\r\n\r\n")))
+	if err != nil {
+		return "404" // net/http itself refuses it
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, request)
+	if w.Code != http.StatusOK {
+		return fmt.Sprint(w.Code)
+	}
+	return w.Body.String()
+}
+
+// The vector of the package documentation was confirmed with OpenSSL and Python.
+func TestPublishedVector(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	published := make(map[string]string)
+	for _, line := range regexp.MustCompile(`(?m)^//\t(\w+) +?= "(.+)"$`).FindAllStringSubmatch(string(doc), -1) {
+		published[line[1]] = line[2]
+	}
+	urls := newURLs(t, published["base"], []byte(published["secret"]))
+	assert.Equal(t, published["base"]+"/"+published["segment"], urls.For(published["job"]))
+	got, ok := urls.Job(published["segment"])
+	assert.True(t, ok)
+	assert.Equal(t, "kenya:production:4711:2", got)
+}
+
+func TestNewNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		base   string
+		faults []string
+	}{
+		"empty":            {"", []string{"no absolute"}},
+		"no scheme":        {"partner.example/callbacks", []string{"no absolute"}},
+		"a path":           {"/callbacks", []string{"no absolute"}},
+		"no host":          {"https:///callbacks", []string{"no absolute"}},
+		"a port only":      {"https://:443/callbacks", []string{"no absolute"}},
+		"opaque":           {"https:partner.example", []string{"no absolute"}},
+		"another scheme":   {"ftp://partner.example", []string{"no absolute"}},
+		"not a URL":        {"https://partner.example/%", []string{"no URL"}},
+		"a password":       {"https://user:hunter2@partner.example", []string{"has a user"}},
+		"a bad password":   {"https://user:hunter2%@partner.example", []string{"no URL"}},
+		"a query":          {base + "?a=1", []string{"has a query"}},
+		"an empty query":   {base + "?", []string{"has a query"}},
+		"a fragment":       {base + "#a", []string{"has a fragment"}},
+		"an empty one":     {base + "#", []string{"has a fragment"}},
+		"a doubled slash":  {"https://partner.example//callbacks", []string{"empty segment"}},
+		"two at the end":   {base + "//", []string{"empty segment"}},
+		"nothing but two":  {"https://partner.example//", []string{"empty segment"}},
+		"a dot":            {base + "/./a", []string{"empty segment, . or .."}},
+		"two dots":         {base + "/..", []string{"empty segment, . or .."}},
+		"two encoded dots": {base + "/%2e%2E/a", []string{"empty segment, . or .."}},
+		"everything":       {"ftp://user:hunter2@partner.example//?a#b", []string{"no absolute", "a user", "a query", "a fragment", "empty segment"}},
+	} {
+		_, err := joburl.New(test.base, secret("s")[1:], secret("o"), []byte("hunter2"), nil)
+		require.Error(t, err, name)
+		for _, fault := range append(test.faults, "the secret has 31 bytes", "older[1] has 7 bytes", "older[2] has 0 bytes") {
+			assert.ErrorContains(t, err, fault, name)
+		}
+		assert.Len(t, strings.Split(err.Error(), "\n"), len(test.faults)+3, name)
+		assert.NotContains(t, err.Error(), "hunter2", name)
+	}
+}
+
+func TestBases(t *testing.T) {
+	t.Parallel()
+	segment := lastSegment(newURLs(t, base, secret("s")).For(job))
+	for base, want := range map[string]string{
+		"https://partner.example":               "https://partner.example/",
+		"https://partner.example/":              "https://partner.example/",
+		"https://partner.example/callbacks":     "https://partner.example/callbacks/",
+		"https://partner.example/callbacks/":    "https://partner.example/callbacks/",
+		"http://127.0.0.1:8080/a/b":             "http://127.0.0.1:8080/a/b/",
+		"http://[::1]/a":                        "http://[::1]/a/",
+		"https://partner.example/rückruf":       "https://partner.example/r%C3%BCckruf/",
+		"https://partner.example/r%C3%BCckruf/": "https://partner.example/r%C3%BCckruf/",
+		"https://partner.example/a%2Fb/%7Ec":    "https://partner.example/a%2Fb/%7Ec/",
+		"https://partner.example/{d}":           "https://partner.example/%7Bd%7D/",
+	} {
+		urls := newURLs(t, base, secret("s"))
+		require.Equal(t, want+segment, urls.For(job))
+		u, err := url.Parse(urls.For(job))
+		require.NoError(t, err)
+		assert.Equal(t, job, get(urls.Handler(showJob), u.RequestURI()), base)
+	}
+}
+
+func TestForPanicsOnNoJob(t *testing.T) {
+	t.Parallel()
+	assert.Panics(t, func() { newURLs(t, base, secret("s")).For("") })
+	assert.Panics(t, func() { new(joburl.URLs).For(job) })
+}
+
+func TestZeroValueKnowsNoJob(t *testing.T) {
+	t.Parallel()
+	path := "/callbacks/" + lastSegment(newURLs(t, base, secret("s")).For(job))
+	assert.Equal(t, "404", get(new(joburl.URLs).Handler(showJob), path))
+}
+
+func TestSecretsAreCopied(t *testing.T) {
+	t.Parallel()
+	mine, older := secret("s"), secret("o")
+	urls := newURLs(t, base, mine, older)
+	want, wantOlder := urls.For(job), lastSegment(newURLs(t, base, older).For(job))
+	clear(mine)
+	clear(older)
+	assert.Equal(t, want, urls.For(job))
+	_, ok := urls.Job(wantOlder)
+	assert.True(t, ok)
+}
+
+func TestPrintingShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	mine := []byte("correct horse battery staple 3141")
+	urls := newURLs(t, base, mine, mine)
+	hidden := struct{ urls *joburl.URLs }{urls}
+	var printed strings.Builder
+	for _, value := range []any{urls, *urls, hidden, &hidden, []any{urls}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%p", "%t"} {
+			fmt.Fprintf(&printed, verb+"\n", value)
+		}
+		slog.New(slog.NewTextHandler(&printed, nil)).Info("", "urls", value)
+		slog.New(slog.NewJSONHandler(&printed, nil)).Info("", "urls", value)
+		require.NoError(t, json.NewEncoder(&printed).Encode(value))
+	}
+	assert.Contains(t, printed.String(), base)
+	for _, form := range []string{"%s", "%x", "%X", "%d", "%#v"} {
+		text := fmt.Sprintf(form, mine)
+		if form == "%d" || form == "%#v" {
+			text = strings.Trim(text, "[]byte{}")
+		}
+		assert.NotContains(t, printed.String(), text)
+	}
+	assert.NotContains(t, printed.String(), base64.StdEncoding.EncodeToString(mine))
+}
+
+// changes returns every target that differs from path in one place: a character
+// exchanged, left out, put in, doubled, or percent-encoded.
+func changes(path string) []string {
+	var changed []string
+	for i := 1; i < len(path); i++ {
+		for c := byte(1); c != 0; c++ {
+			if c != path[i] {
+				changed = append(changed, path[:i]+string(c)+path[i+1:])
+			}
+			changed = append(changed, path[:i]+string(c)+path[i:])
+		}
+		changed = append(changed, path[:i]+path[i+1:], fmt.Sprintf("%s%%%02X%s", path[:i], path[i], path[i+1:]))
+	}
+	return changed
+}
+
+func TestEveryCharacterCounts(t *testing.T) {
+	t.Parallel()
+	urls := newURLs(t, base, secret("s"))
+	handler := urls.Handler(showJob)
+	path := strings.TrimPrefix(urls.For(job), "https://partner.example")
+	require.Equal(t, job, get(handler, path))
+	for _, changed := range changes(path) {
+		require.Equal(t, "404", get(handler, changed), "%q", changed)
+	}
+}
+
+func TestOtherURLs(t *testing.T) {
+	t.Parallel()
+	urls := newURLs(t, base, secret("s"))
+	handler := urls.Handler(showJob)
+	segment := lastSegment(urls.For(job))
+	enc, mac := segment[:len(segment)-22], segment[len(segment)-22:]
+	another := segmentOf(secret("s"), "another job")
+	for name, target := range map[string]string{
+		"nothing":                    "/",
+		"star":                       "*",
+		"the base":                   "/callbacks",
+		"the base and a slash":       "/callbacks/",
+		"another base":               "/callback/" + segment,
+		"no base":                    "/" + segment,
+		"a longer base":              "/callbacks/a/" + segment,
+		"a base in front":            "/a/callbacks/" + segment,
+		"base in capitals":           "/CALLBACKS/" + segment,
+		"segment in capitals":        "/callbacks/" + strings.ToUpper(segment),
+		"segment in small letters":   "/callbacks/" + strings.ToLower(segment),
+		"a slash at the end":         "/callbacks/" + segment + "/",
+		"an encoded one":             "/callbacks/" + segment + "%2F",
+		"an encoded one in front":    "/callbacks%2F" + segment,
+		"one more segment":           "/callbacks/" + segment + "/a",
+		"two slashes":                "/callbacks//" + segment,
+		"two in front":               "//callbacks/" + segment,
+		"dots":                       "/callbacks/../callbacks/" + segment,
+		"a dot":                      "/callbacks/./" + segment,
+		"a line feed at the end":     "/callbacks/" + segment + "%0A",
+		"a line feed in it":          "/callbacks/" + enc + "%0A" + mac,
+		"carriage return, line feed": "/callbacks/" + enc[:4] + "%0D%0A" + enc[4:] + mac,
+		"zero byte":                  "/callbacks/" + segment + "%00",
+		"padding":                    "/callbacks/" + segment + "=",
+		"padding between":            "/callbacks/" + enc + "=" + mac,
+		"encoded unreserved":         "/callbacks/%" + fmt.Sprintf("%x", segment[0]) + segment[1:],
+		"encoded in the base":        "/c%61llbacks/" + segment,
+		"a query":                    "/callbacks/" + segment + "?ResultCode=0810",
+		"an empty query":             "/callbacks/" + segment + "?",
+		"a parameter":                "/callbacks/" + segment + ";a=b",
+		"only the MAC":               "/callbacks/" + mac,
+		"only the job":               "/callbacks/" + enc,
+		"the job itself":             "/callbacks/" + job,
+		"the MAC of another":         "/callbacks/" + enc + another[len(another)-22:],
+		"a short MAC":                "/callbacks/" + segment[:len(segment)-1],
+		"the job twice":              "/callbacks/" + enc + segment,
+		"the segment twice":          "/callbacks/" + segment + segment,
+		"MAC first":                  "/callbacks/" + mac + enc,
+		"other secret":               "/callbacks/" + segmentOf(secret("t"), job),
+		"standard base64":            "/callbacks/" + enc + "+/" + mac[2:],
+	} {
+		assert.Equal(t, "404", get(handler, target), name)
+	}
+	assert.Equal(t, job, get(handler, "http://whoever.example/callbacks/"+segment), "a proxy's form of the target")
+}
+
+// segmentOf makes a segment as the package documentation publishes it.
+func segmentOf(secret []byte, job string) string {
+	return signed(secret, base64.RawURLEncoding.EncodeToString([]byte(job)))
+}
+
+func signed(secret []byte, enc string) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("smilesig/joburl/v1\x00" + enc))
+	return enc + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+func TestGenuineMACOverNoBase64(t *testing.T) {
+	t.Parallel()
+	urls := newURLs(t, base, secret("s"))
+	for _, enc := range []string{"", "a", "a%", "YQ==", "a+/a"} {
+		_, ok := urls.Job(signed(secret("s"), enc))
+		assert.False(t, ok, enc)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	old, fresh := secret("o"), secret("n")
+	stages := []*joburl.URLs{
+		newURLs(t, base, old),
+		newURLs(t, base, old, fresh),
+		newURLs(t, base, fresh, old),
+		newURLs(t, base, fresh),
+	}
+	for made, maker := range stages {
+		for checked, checker := range stages {
+			got, ok := checker.Job(lastSegment(maker.For(job)))
+			areApart := min(made, checked) < 2 && max(made, checked) >= 2
+			knowsBoth := checked == 1 || checked == 2
+			assert.Equal(t, knowsBoth || !areApart, ok, "made at stage %d, checked at %d", made, checked)
+			assert.Equal(t, ok, got == job)
+		}
+	}
+}
+
+func TestBehindOtherHandlers(t *testing.T) {
+	t.Parallel()
+	urls := newURLs(t, base, secret("s"))
+	path := "/callbacks/" + lastSegment(urls.For(job))
+
+	bySegment := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		job, ok := urls.Job(lastSegment(r.URL.Path))
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		showJob(w, r.WithContext(joburl.NewContext(r.Context(), job)))
+	})
+	byPattern := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		job, _ := urls.Job(r.PathValue("job"))
+		io.WriteString(w, job)
+	})
+	mux := http.NewServeMux()
+	mux.Handle("POST /callbacks/", urls.Handler(showJob))
+	patterns := http.NewServeMux()
+	patterns.Handle("POST /callbacks/{job}", byPattern)
+
+	for name, handler := range map[string]http.Handler{
+		"ServeMux":                mux,
+		"pattern":                 patterns,
+		"StripPrefix":             http.StripPrefix("/callbacks", bySegment),
+		"StripPrefix and pattern": http.StripPrefix("/callbacks", newMux("POST /{job}", byPattern)),
+	} {
+		assert.Equal(t, job, get(handler, path), name)
+		assert.NotEqual(t, job, get(handler, path+"A"), name)
+	}
+	assert.Equal(t, "404", get(http.StripPrefix("/callbacks", urls.Handler(showJob)), path), "Handler wants the base path")
+
+	// A proxy that rewrites /callbacks/… to /internal/v1/….
+	inside := httptest.NewServer(newMux("POST /internal/v1/{job}", byPattern))
+	t.Cleanup(inside.Close)
+	to, err := url.Parse(inside.URL)
+	require.NoError(t, err)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.URL.Path = strings.Replace(r.Out.URL.Path, "/callbacks/", "/internal/v1/", 1)
+	}})
+	t.Cleanup(proxy.Close)
+	response, err := http.Post(proxy.URL+path, "application/json", strings.NewReader("{}"))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	got, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Equal(t, job, string(got))
+}
+
+func newMux(pattern string, handler http.Handler) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle(pattern, handler)
+	return mux
+}
+
+// The deadline is the longest that a faulty server is waited for.
+func TestStrangersBodyIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	urls := newURLs(t, base, secret("s"))
+	server := httptest.NewServer(urls.Handler(showJob))
+	t.Cleanup(server.Close)
+	for name, framing := range map[string]string{
+		"declared": "Content-Length: 1000000\r\n\r\n{",
+		"chunked":  "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"expected": "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			_, err = io.WriteString(conn, "POST /callbacks/guessed HTTP/1.1\r\nHost: partner.example\r\n"+framing)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusNotFound, response.StatusCode)
+			assert.True(t, response.Close)
+		})
+	}
+}
+
+func TestConnectionStaysWithoutABody(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newURLs(t, base, secret("s")).Handler(showJob))
+	t.Cleanup(server.Close)
+	response, err := http.Get(server.URL)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+	assert.False(t, response.Close)
+}
+
+func TestNoJobWithoutHandler(t *testing.T) {
+	t.Parallel()
+	_, ok := joburl.FromContext(t.Context())
+	assert.False(t, ok)
+}
+
+func FuzzRoundTrip(f *testing.F) {
+	f.Add("a", "b")
+	f.Add(job, job+"\x00")
+	f.Add("\x00", "\xff\xfe/../%2F")
+	f.Add(strings.Repeat("long", 1000), "ключ")
+	urls := newURLs(f, base, secret("s"))
+	handler := urls.Handler(showJob)
+	unreserved := regexp.MustCompile(`^https://partner\.example(/callbacks/[0-9A-Za-z_-]+)$`)
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if a == "" || b == "" {
+			t.Skip("no job")
+		}
+		for _, job := range []string{a, b} {
+			parts := unreserved.FindStringSubmatch(urls.For(job))
+			require.NotNil(t, parts, urls.For(job))
+			assert.Equal(t, segmentOf(secret("s"), job), lastSegment(parts[1]))
+			got, ok := urls.Job(lastSegment(parts[1]))
+			assert.True(t, ok)
+			assert.Equal(t, job, got)
+			assert.Equal(t, job, get(handler, parts[1]))
+		}
+		assert.Equal(t, a == b, urls.For(a) == urls.For(b), "two jobs never share a URL")
+		_, ok := urls.Job(a)
+		assert.False(t, ok, "nobody guesses")
+	})
+}
+
+func BenchmarkJob(b *testing.B) {
+	for name, older := range map[string][][]byte{"one secret": nil, "two secrets": {secret("o")}} {
+		b.Run(name, func(b *testing.B) {
+			urls := newURLs(b, base, secret("s"), older...)
+			segment := lastSegment(urls.For(job))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := urls.Job(segment); !ok {
+					b.Fatal("not accepted")
+				}
+			}
+		})
+	}
+}
