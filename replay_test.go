@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -35,43 +37,80 @@ func digest(n int) (d smilesig.Digest) {
 	return d
 }
 
-func TestMemoryGuardNeverDropsALivePair(t *testing.T) {
+// The model is a map that is searched from end to end, with times to live in any
+// order, pairs that are bound again after they have expired, and pauses in which
+// everything expires.
+func TestMemoryGuardIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		guard := &smilesig.MemoryGuard{Limit: 3}
-		for i, ttl := range []time.Duration{30 * time.Second, 10 * time.Second, 20 * time.Second} {
-			_, seen, err := guard.Bind(t.Context(), digest(i), digest(i), ttl)
-			require.NoError(t, err)
-			require.False(t, seen)
+		const limit = 50
+		type binding struct {
+			body    smilesig.Digest
+			expires time.Time
 		}
-		full := func(pair int) {
-			t.Helper()
-			_, _, err := guard.Bind(t.Context(), digest(pair), digest(0), time.Minute)
-			require.ErrorIs(t, err, smilesig.ErrGuard)
-			require.EqualError(t, err, "smilesig: replay guard failed: 3 pairs are live, the limit")
-		}
-		bound := func(pair int) {
-			t.Helper()
-			body, seen, err := guard.Bind(t.Context(), digest(pair), digest(99), time.Minute)
-			require.NoError(t, err)
-			require.True(t, seen)
-			require.Equal(t, digest(pair), body)
-		}
-		full(7)
-		for i := range 3 {
-			bound(i)
-		}
+		model := make(map[smilesig.Digest]binding)
+		guard := &smilesig.MemoryGuard{Limit: limit}
+		random := rand.New(rand.NewPCG(1, 2))
+		var firsts, seens, fulls int
+		for range 20_000 {
+			if random.IntN(1000) == 0 {
+				time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
+			} else {
+				time.Sleep(time.Duration(random.Int64N(int64(2 * time.Millisecond))))
+			}
+			now := time.Now()
+			maps.DeleteFunc(model, func(_ smilesig.Digest, b binding) bool { return !now.Before(b.expires) })
+			require.Equal(t, len(model), guard.Len())
 
-		time.Sleep(10*time.Second - 1)
-		full(7)
-		bound(1)
-		time.Sleep(time.Nanosecond) // the one that expires first makes room
-		_, seen, err := guard.Bind(t.Context(), digest(7), digest(7), time.Minute)
-		require.NoError(t, err)
-		require.False(t, seen)
-		bound(0)
-		bound(2)
-		bound(7)
-		full(1)
+			pair, body := digest(random.IntN(4*limit)), digest(random.IntN(1000))
+			ttl := time.Duration(random.Int64N(int64(110 * time.Millisecond)))
+			bound, seen, err := guard.Bind(t.Context(), pair, body, ttl)
+			known, live := model[pair]
+			switch {
+			case live:
+				seens++
+				require.NoError(t, err)
+				require.True(t, seen)
+				require.Equal(t, known.body, bound)
+			case len(model) == limit:
+				fulls++
+				require.ErrorIs(t, err, smilesig.ErrGuard)
+				require.EqualError(t, err, "smilesig: replay guard failed: 50 pairs are live, the limit")
+				require.False(t, seen)
+				require.Zero(t, bound)
+			default:
+				firsts++
+				require.NoError(t, err)
+				require.False(t, seen)
+				require.Equal(t, body, bound)
+				model[pair] = binding{body, now.Add(ttl)}
+			}
+		}
+		for _, n := range []int{firsts, seens, fulls} {
+			assert.Greater(t, n, 100, "%d firsts, %d seen, %d times full", firsts, seens, fulls)
+		}
+	})
+}
+
+func TestMemoryGuardWithEveryPairExpiredIsEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guard := &smilesig.MemoryGuard{Limit: 1000}
+		assert.Zero(t, guard.Len())
+		fill := func(from int) {
+			for i := range guard.Limit {
+				_, seen, err := guard.Bind(t.Context(), digest(from+i), digest(i), time.Minute)
+				require.NoError(t, err)
+				require.False(t, seen)
+				require.Equal(t, i+1, guard.Len())
+			}
+		}
+		fill(0)
+		time.Sleep(time.Minute - 1)
+		assert.Equal(t, 1000, guard.Len())
+		time.Sleep(1)
+		assert.Zero(t, guard.Len())
+		fill(1000)
+		time.Sleep(time.Minute)
+		fill(1000) // the same pairs
 	})
 }
 
@@ -92,8 +131,9 @@ func TestMemoryGuardReturnsTheContextsError(t *testing.T) {
 	assert.False(t, seen, "nothing was bound")
 }
 
-// BenchmarkMemoryGuard measures a bind of a new pair while DefaultGuardLimit
-// pairs are live and expire as fast as new ones come, and the memory per pair.
+// BenchmarkMemoryGuard measures the memory per pair; a bind of a new pair while
+// DefaultGuardLimit pairs are live and expire as fast as new ones come; and the
+// first bind after a long pause.
 func BenchmarkMemoryGuard(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
 		for b.Loop() {
@@ -120,6 +160,19 @@ func BenchmarkMemoryGuard(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			guard.Bind(b.Context(), digest(-i), digest(i), 100*time.Millisecond)
+		}
+	})
+	b.Run("bind after 200,000 have expired", func(b *testing.B) {
+		const expired = 200_000
+		for b.Loop() {
+			b.StopTimer()
+			guard := new(smilesig.MemoryGuard)
+			for i := range expired {
+				guard.Bind(b.Context(), digest(i), digest(i), time.Second)
+			}
+			time.Sleep(time.Second)
+			b.StartTimer()
+			guard.Bind(b.Context(), digest(expired), digest(0), time.Minute)
 		}
 	})
 }
