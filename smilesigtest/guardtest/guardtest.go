@@ -22,8 +22,9 @@ import (
 // Run cannot see everything: not a race within nanoseconds, nor that a guard drops
 // live bindings when there are more than the 100.
 //
-// Run takes less than a second with a guard that keeps the contract. It waits 10
-// seconds for what should happen at once before it fails.
+// Run takes less than a second with a guard that answers at once. It fails a guard
+// that takes 10 seconds, for an expired binding to go or to return after its
+// context has ended. A deadline of the store itself must be shorter than that.
 func Run(t *testing.T, newGuard func(t *testing.T) smilesig.ReplayGuard) {
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
@@ -59,7 +60,7 @@ var promises = []promise{
 // A suite is a guard under test.
 type suite struct {
 	smilesig.ReplayGuard
-	patience time.Duration // for what should happen at once
+	patience time.Duration // for what should happen soon
 }
 
 // longTTL outlasts every check.

@@ -1,6 +1,7 @@
 package guardtest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"slices"
@@ -28,6 +29,14 @@ func TestBrokenGuardsBreakTheirPromise(t *testing.T) {
 			assert.Error(t, promises[i].check(s))
 		})
 	}
+}
+
+func TestAGuardMayReturnAtADeadlineOfItsOwn(t *testing.T) {
+	late := whenEnded(func() answer {
+		time.Sleep(20 * time.Millisecond)
+		return answer{err: context.DeadlineExceeded}
+	})
+	Run(t, func(*testing.T) smilesig.ReplayGuard { return late() })
 }
 
 func TestEveryPromiseIsBrokenByAGuard(t *testing.T) {
