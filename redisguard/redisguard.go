@@ -7,39 +7,47 @@
 // hexadecimal, the value the 32 bytes of the body's digest. Whoever reads them
 // learns no pair and no body. One binding takes about 200 bytes of Redis's memory.
 //
-// # What the server must be
+// # The server
 //
-// Redis 7.0 or later, or Valkey. An older server refuses NX together with GET, so
-// that every Bind fails, unless [Options.Script] is set. With another product that
-// speaks the protocol, run package guardtest against it first.
+// It must be Redis 7.0 or later, or Valkey. An older server refuses NX together
+// with GET, so that every Bind fails, unless [Options.Script] is set. With another
+// product that speaks the protocol, run package guardtest against it first.
 //
-// A guard is as good as the memory of its server. What the server forgets before
-// its time, an attacker with a recent pair can bind to another body:
+// A guard is as good as the memory of its server. If the server forgets a binding
+// before its time, an attacker with that pair can bind it to another body. So:
 //
-//   - With a maxmemory, set maxmemory-policy noeviction. A full server then
-//     refuses to bind, where any other policy drops bindings in silence.
-//   - With appendonly yes and appendfsync always, a crash forgets nothing that was
+//   - If there is a maxmemory, set maxmemory-policy noeviction. A full server then
+//     refuses to bind. Any other policy drops bindings in silence.
+//   - Set appendonly yes and appendfsync always: a crash forgets nothing that was
 //     answered. With appendfsync everysec, the default, a crash of the machine
-//     forgets the last second or two; without appendonly, a restart forgets all
+//     forgets the last second or two. Without appendonly, a restart forgets all
 //     since the last snapshot.
-//   - Replication is asynchronous. A failover forgets what the replica had not
-//     received yet; min-replicas-to-write and min-replicas-max-lag keep that short.
-//   - Bindings expire by the server's clock. Do not let it jump ahead.
+//   - Keep the server's clock from jumping ahead: bindings expire by it.
 //
-// The user that the client logs in as needs no more than the ACL rules
-// "~smilesig:* +set", with a script also +get, +evalsha and +eval. Whoever else may
-// write those keys can take bindings away.
+// [Guard.Check] finds what is wrong with the first two.
+//
+// The user that the client logs in as needs the ACL rules "~smilesig:* +set"; with
+// a script also +get, +evalsha and +eval; on a cluster also +cluster|slots and
+// +command; for Check also +info and +config|get. Whoever else may write those keys
+// can take bindings away.
 //
 // # The client
 //
-// The client may be a [redis.Client], also one that asks Sentinel, or a
-// [redis.ClusterClient]. Give it ContextTimeoutEnabled, so that a server that
-// hangs does not keep connections busy for longer than the guard waits for them.
+// The client is a [redis.Client], also one that asks Sentinel, or a
+// [redis.ClusterClient]. New refuses any other, because a [redis.Ring] that loses
+// sight of a server looks for its keys on another one. The client must have
+//
+//   - ContextTimeoutEnabled: the client's deadlines end a Bind when a server hangs.
+//   - DialerRetries: 1: otherwise the client dials until the deadline, and an error
+//     does not say that the connection was refused or the host is unknown. Each
+//     command is still repeated MaxRetries times. With Sentinel, set MaxRetries to 1
+//     for the same reason.
+//   - no ReadTimeout or WriteTimeout of -2, because that switches deadlines off.
 //
 // The client repeats a command whose answer got lost. The repetition finds the
-// binding that the lost one made and calls it seen, with the same body. A
-// callback may thus come with SeenBefore at its first delivery, and for that
-// reason, too, SeenBefore must not be taken for "handled".
+// binding that the lost one made and calls it seen, with the same body. So a
+// callback may come with SeenBefore at its first delivery: never take SeenBefore
+// for "handled".
 package redisguard
 
 import (
@@ -79,17 +87,10 @@ type Options struct {
 // A Guard is a [smilesig.ReplayGuard] on Redis. It is safe for concurrent use.
 type Guard struct {
 	client  redis.UniversalClient
+	script  bool
 	prefix  string
 	timeout time.Duration
-	set     setIfAbsent
-}
-
-// A setIfAbsent sets key for ttl unless it is set. It returns the value that key
-// had before, or redis.Nil.
-type setIfAbsent func(ctx context.Context, client redis.UniversalClient, key string, value []byte, ttl time.Duration) (previous string, err error)
-
-func setByCommand(ctx context.Context, client redis.UniversalClient, key string, value []byte, ttl time.Duration) (string, error) {
-	return client.SetArgs(ctx, key, value, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl}).Result()
+	tooLate error // the cause of an end after timeout
 }
 
 var script = redis.NewScript(`
@@ -98,94 +99,88 @@ if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then
 end
 return redis.call("GET", KEYS[1])`)
 
-func setByScript(ctx context.Context, client redis.UniversalClient, key string, value []byte, ttl time.Duration) (string, error) {
-	return script.Run(ctx, client, []string{key}, value, ttl.Milliseconds()).Text()
+// setIfAbsent sets key for ttl unless it is set. It returns the value that key
+// had before, or redis.Nil.
+func (g *Guard) setIfAbsent(ctx context.Context, key string, value []byte, ttl time.Duration) (previous string, err error) {
+	if g.script {
+		return script.Run(ctx, g.client, []string{key}, value, ttl.Milliseconds()).Text()
+	}
+	return g.client.SetArgs(ctx, key, value, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl}).Result()
 }
 
 // New returns a guard on the server or cluster of client, which stays the
-// caller's to close. It does not talk to the server yet.
+// caller's to close. It does not talk to the server: [Guard.Check] does.
 //
-// It refuses a nil client and a negative Timeout, and a [redis.Ring], because a
-// ring that loses sight of a server looks for its keys on another one, where they
-// never were.
+// New reports every fault at once: a negative Timeout, and a client that is not as
+// the package's documentation says.
 func New(client redis.UniversalClient, options Options) (*Guard, error) {
-	_, isRing := client.(*redis.Ring)
-	switch {
-	case client == nil:
-		return nil, errors.New("redisguard: no client")
-	case isRing:
-		return nil, errors.New("redisguard: a redis.Ring forgets bindings when a server is out of reach")
-	case options.Timeout < 0:
-		return nil, errors.New("redisguard: Timeout is negative")
+	faults := clientFaults(client)
+	if options.Timeout < 0 {
+		faults = append(faults, errors.New("redisguard: Timeout is negative"))
 	}
-	set := setByCommand
-	if options.Script {
-		set = setByScript
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
+	timeout := cmp.Or(options.Timeout, DefaultTimeout)
 	return &Guard{
 		client:  client,
-		set:     set,
+		script:  options.Script,
 		prefix:  cmp.Or(options.Prefix, DefaultPrefix),
-		timeout: cmp.Or(options.Timeout, DefaultTimeout),
+		timeout: timeout,
+		tooLate: fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded),
 	}, nil
+}
+
+func clientFaults(client redis.UniversalClient) []error {
+	switch c := client.(type) {
+	case *redis.Client:
+		o := c.Options()
+		return optionFaults(o.ContextTimeoutEnabled, o.DialerRetries, o.ReadTimeout, o.WriteTimeout)
+	case *redis.ClusterClient:
+		o := c.Options()
+		return optionFaults(o.ContextTimeoutEnabled, o.DialerRetries, o.ReadTimeout, o.WriteTimeout)
+	}
+	return []error{fmt.Errorf("redisguard: the client is a %T, not a *redis.Client or a *redis.ClusterClient", client)}
+}
+
+func optionFaults(contextTimeoutEnabled bool, dialerRetries int, readTimeout, writeTimeout time.Duration) (faults []error) {
+	if !contextTimeoutEnabled {
+		faults = append(faults, errors.New("redisguard: the client needs ContextTimeoutEnabled, or Bind hangs when the server hangs"))
+	}
+	if dialerRetries != 1 {
+		faults = append(faults, errors.New("redisguard: the client needs DialerRetries: 1, or a refused connection looks like a timeout"))
+	}
+	if readTimeout < 0 || writeTimeout < 0 { // as the client keeps -2, but not -1
+		faults = append(faults, errors.New("redisguard: a ReadTimeout or WriteTimeout of -2 switches the client's deadlines off"))
+	}
+	return faults
 }
 
 // Bind implements [smilesig.ReplayGuard]; bound is body if seen is false. The ttl
 // is rounded up to whole milliseconds, and to one at least.
 //
-// It returns when ctx ends, with ctx's cause wrapped, or when the Timeout is over,
-// whichever is first. It wraps the client's error if the server is out of reach or
-// refuses, and returns one of its own if the pair's key holds anything but a
-// binding. After an error the pair may be bound to body, now or a little later, or
-// not at all. A panic of the client goes on.
+// Bind returns after Timeout at the latest. A ctx that ends earlier may end it
+// earlier: at its deadline, or while the client waits for a connection. The error
+// wraps ctx's cause then. It wraps the client's error if the server is out of
+// reach or refuses, and Bind has an error of its own if the pair's key holds
+// anything but a binding. After an error the pair may be bound to body, now or a
+// little later, or not at all.
 func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
-	tooLate := fmt.Errorf("no answer within %v: %w", g.timeout, context.DeadlineExceeded)
-	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, tooLate)
+	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
 	defer cancel()
-
-	// The client does not stop reading when a context is canceled, and by default
-	// not at a deadline either. It is left to its own timeouts.
-	answered := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			a.panicked = recover()
-			answered <- a
-		}()
-		a = g.bind(ctx, pair, body, ttl)
-	}()
-	select {
-	case a := <-answered:
-		if a.panicked != nil {
-			panic(a.panicked) // where the caller can recover it
-		}
-		if a.err == nil || ctx.Err() == nil { // else the cause says more
-			return a.bound, a.seen, a.err
-		}
-	case <-ctx.Done():
-	}
-	return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", context.Cause(ctx))
-}
-
-type answer struct {
-	bound    smilesig.Digest
-	seen     bool
-	err      error
-	panicked any
-}
-
-func (g *Guard) bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) answer {
 	key := g.prefix + hex.EncodeToString(pair[:])
-	previous, err := g.set(ctx, g.client, key, body[:], wholeMilliseconds(ttl))
+	previous, err := g.setIfAbsent(ctx, key, body[:], wholeMilliseconds(ttl))
 	switch {
 	case errors.Is(err, redis.Nil): // there was nothing, and now there is body
-		return answer{bound: body}
+		return body, false, nil
+	case err != nil && errors.Is(err, ctx.Err()):
+		return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", context.Cause(ctx))
 	case err != nil:
-		return answer{err: fmt.Errorf("redisguard: %w", err)}
+		return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", err)
 	case len(previous) != len(body):
-		return answer{err: fmt.Errorf("redisguard: a key holds %d bytes that are no binding", len(previous))}
+		return smilesig.Digest{}, false, fmt.Errorf("redisguard: a key holds %d bytes that are no binding", len(previous))
 	}
-	return answer{bound: smilesig.Digest([]byte(previous)), seen: true}
+	return smilesig.Digest([]byte(previous)), true, nil
 }
 
 // wholeMilliseconds rounds up, because Redis counts in milliseconds and the client

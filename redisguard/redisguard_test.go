@@ -8,6 +8,8 @@ import (
 	"io"
 	"math"
 	"net"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,27 +62,48 @@ func assertFails(t *testing.T, guard smilesig.ReplayGuard, pair smilesig.Digest)
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	client := redis.NewClient(&redis.Options{})
-	t.Cleanup(func() { client.Close() })
-	ring := redis.NewRing(&redis.RingOptions{})
-	t.Cleanup(func() { ring.Close() })
-
-	_, err := redisguard.New(nil, redisguard.Options{})
-	assert.EqualError(t, err, "redisguard: no client")
-	_, err = redisguard.New(ring, redisguard.Options{})
-	assert.ErrorContains(t, err, "redis.Ring")
-	_, err = redisguard.New(client, redisguard.Options{Timeout: -1})
-	assert.EqualError(t, err, "redisguard: Timeout is negative")
+	const (
+		noDeadlines  = "redisguard: the client needs ContextTimeoutEnabled, or Bind hangs when the server hangs"
+		dialsAgain   = "redisguard: the client needs DialerRetries: 1, or a refused connection looks like a timeout"
+		deadlinesOff = "redisguard: a ReadTimeout or WriteTimeout of -2 switches the client's deadlines off"
+		negative     = "redisguard: Timeout is negative"
+	)
+	for _, c := range []struct {
+		client  redis.UniversalClient
+		options redisguard.Options
+		want    string
+	}{
+		{nil, redisguard.Options{},
+			"redisguard: the client is a <nil>, not a *redis.Client or a *redis.ClusterClient"},
+		{redis.NewRing(&redis.RingOptions{}), redisguard.Options{Timeout: -1},
+			"redisguard: the client is a *redis.Ring, not a *redis.Client or a *redis.ClusterClient\n" + negative},
+		{redis.NewClient(&redis.Options{}), redisguard.Options{Timeout: -1},
+			noDeadlines + "\n" + dialsAgain + "\n" + negative},
+		{redis.NewClusterClient(&redis.ClusterOptions{}), redisguard.Options{},
+			noDeadlines + "\n" + dialsAgain},
+		{redis.NewFailoverClient(&redis.FailoverOptions{}), redisguard.Options{},
+			noDeadlines + "\n" + dialsAgain},
+		{redis.NewClient(&redis.Options{ContextTimeoutEnabled: true, DialerRetries: 1, ReadTimeout: -2}), redisguard.Options{},
+			deadlinesOff},
+		{redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, DialerRetries: 1, WriteTimeout: -2}), redisguard.Options{},
+			deadlinesOff},
+	} {
+		if c.client != nil {
+			t.Cleanup(func() { c.client.Close() })
+		}
+		guard, err := redisguard.New(c.client, c.options)
+		assert.EqualError(t, err, c.want)
+		assert.Nil(t, guard)
+	}
 }
 
 func TestGuardKeepsEveryPromise(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	clients := map[string]redis.UniversalClient{
-		"client":             server.client(),
-		"that has deadlines": server.client(func(o *redis.Options) { o.ContextTimeoutEnabled = true }),
-		"of protocol 2":      server.client(func(o *redis.Options) { o.Protocol = 2 }),
-		"of a cluster":       startCluster(t),
+		"client":        server.client(),
+		"of protocol 2": server.client(func(o *redis.Options) { o.Protocol = 2 }),
+		"of a cluster":  startCluster(t),
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -96,11 +119,43 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 	}
 }
 
-func TestAPanicOfTheClientGoesOn(t *testing.T) {
+// A hook runs in the place of every command.
+type hook func()
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h hook) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(context.Context, redis.Cmder) error {
+		h()
+		return nil
+	}
+}
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func TestNothingIsAdmittedWhenTheClientUnwinds(t *testing.T) {
 	t.Parallel()
-	guard, err := redisguard.New((*redis.Client)(nil), redisguard.Options{})
-	require.NoError(t, err)
-	assert.Panics(t, func() { guard.Bind(t.Context(), digest(), digest(), time.Minute) })
+	server := startServer(t)
+	bind := func(unwind func()) (returned bool, panicked any) {
+		client := server.client()
+		client.AddHook(hook(unwind))
+		guard := newGuard(t, client)
+		var all sync.WaitGroup
+		all.Go(func() {
+			defer func() { panicked = recover() }()
+			guard.Bind(t.Context(), digest(), digest(), time.Minute)
+			returned = true
+		})
+		all.Wait()
+		return returned, panicked
+	}
+	returned, panicked := bind(func() { panic("a hook's") })
+	assert.False(t, returned)
+	assert.Equal(t, "a hook's", panicked, "in the goroutine that can recover it")
+
+	returned, panicked = bind(runtime.Goexit)
+	assert.False(t, returned)
+	assert.Nil(t, panicked)
 }
 
 func TestAScriptAndACommandMakeTheSameBindings(t *testing.T) {
@@ -192,27 +247,33 @@ func TestNoTTLMakesABindingForEver(t *testing.T) {
 	}
 }
 
-func TestSetIsAllThatTheUserNeeds(t *testing.T) {
+func TestTheUserNeedsWhatTheDocumentationSays(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := startServer(t, durable...)
 	admin := server.client()
-	require.NoError(t, admin.ACLSetUser(t.Context(), "guard", "on", ">made-up", "~smilesig:*", "+set").Err())
-	guard := newGuard(t, server.client(func(o *redis.Options) {
-		o.Username, o.Password = "guard", "made-up"
-	}))
+	user := func(name string, rules ...string) *redis.Client {
+		rules = append([]string{"on", ">made-up", "~smilesig:*"}, rules...)
+		require.NoError(t, admin.ACLSetUser(t.Context(), name, rules...).Err())
+		return server.client(func(o *redis.Options) { o.Username, o.Password = name, "made-up" })
+	}
 	pair, body := digest(), digest()
+
+	guard := newGuard(t, user("guard", "+set"))
 	assertFirst(t, guard, pair, body)
 	assertBound(t, guard, pair, body)
+	assert.EqualError(t, withoutAddress(guard.Check(t.Context())), ""+
+		"redisguard: INFO: NOPERM this user has no permissions to run the 'info' command\n"+
+		"redisguard: CONFIG GET: NOPERM this user has no permissions to run the 'config|get' command")
+	assert.NoError(t, newGuard(t, user("checking", "+set", "+info", "+config|get")).Check(t.Context()))
 
-	require.NoError(t, admin.ACLSetUser(t.Context(), "guard", "-set").Err())
-	assert.ErrorContains(t, assertFails(t, guard, pair), "redisguard: NOPERM")
-
-	require.NoError(t, admin.ACLSetUser(t.Context(), "scripted", "on", ">made-up", "~smilesig:*", "+set", "+get", "+evalsha", "+eval").Err())
-	scripted := newGuardWith(t, server.client(func(o *redis.Options) {
-		o.Username, o.Password = "scripted", "made-up"
-	}), redisguard.Options{Timeout: patience, Script: true})
+	scripted := newGuardWith(t, user("scripted", "+set", "+get", "+evalsha", "+eval"),
+		redisguard.Options{Timeout: patience, Script: true})
 	assertBound(t, scripted, pair, body)
 	assertFirst(t, scripted, digest(), body)
+
+	user("guard", "-set")
+	assert.ErrorContains(t, assertFails(t, guard, pair), "redisguard: NOPERM")
+	assert.ErrorContains(t, guard.Check(t.Context()), "redisguard: NOPERM this user has no permissions to run the 'set' command\n")
 }
 
 func TestAnythingButABindingIsAnError(t *testing.T) {
@@ -278,55 +339,70 @@ func TestAServerOutOfReachIsAnError(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-func TestAServerThatHangsIsAnErrorInTime(t *testing.T) {
+func TestTheErrorSaysWhyTheServerIsOutOfReach(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	for name, client := range map[string]*redis.Client{
-		"client":             server.client(func(o *redis.Options) { o.ReadTimeout = time.Minute }),
-		"that has deadlines": server.client(func(o *redis.Options) { o.ContextTimeoutEnabled = true }),
+	refusing := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	const unknown = "redis..invalid:6379" // no name, so that no name server is asked
+	client := func(address string) redis.UniversalClient {
+		return redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true, DialerRetries: 1})
+	}
+	cluster := func(address string) redis.UniversalClient { return newClusterClient(t, address) }
+	sentinel := func(address string) redis.UniversalClient { return newSentinelClient(t, address) }
+	for name, newClient := range map[string]func(string) redis.UniversalClient{
+		"server": client, "cluster": cluster, "sentinel": sentinel,
 	} {
 		t.Run(name, func(t *testing.T) {
-			impatient, err := redisguard.New(client, redisguard.Options{})
-			require.NoError(t, err)
-			patient := newGuard(t, client)
-			known, body := digest(), digest()
-			assertFirst(t, patient, known, body)
-			server.signal(syscall.SIGSTOP)
-
-			late, lateBody := digest(), digest()
-			_, _, err = impatient.Bind(t.Context(), late, lateBody, time.Minute)
-			assert.Error(t, err)
-			assertFails(t, impatient, known)
-
-			gone := errors.New("the sender has gone")
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
-			_, _, err = patient.Bind(ctx, digest(), digest(), time.Minute)
-			assert.ErrorIs(t, err, gone)
-
-			server.signal(syscall.SIGCONT)
-			assertBound(t, patient, known, body)
-			assertFirst(t, patient, digest(), digest())
-
-			// The late one was bound, or was not, but not to two bodies.
-			other := digest()
-			bound, seen, err := patient.Bind(t.Context(), late, other, time.Minute)
-			assert.NoError(t, err)
-			assert.Equal(t, map[bool]smilesig.Digest{false: other, true: lateBody}[seen], bound)
-			assertBound(t, patient, late, bound)
+			for _, address := range []string{refusing, unknown} {
+				client := newClient(address)
+				t.Cleanup(func() { client.Close() })
+				err := assertFails(t, newGuard(t, client), digest())
+				assert.NotErrorIs(t, err, context.DeadlineExceeded)
+				if address == refusing {
+					assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+				} else {
+					assert.ErrorAs(t, err, new(*net.DNSError))
+				}
+			}
 		})
 	}
 }
 
-func TestTheDefaultTimeout(t *testing.T) {
+func TestAServerThatHangsIsAnErrorInTime(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	guard, err := redisguard.New(server.client(), redisguard.Options{})
-	require.NoError(t, err)
+	client := server.client()
+	impatient := newGuardWith(t, client, redisguard.Options{})
+	patient := newGuard(t, client)
+	known, body := digest(), digest()
+	assertFirst(t, patient, known, body)
 	server.signal(syscall.SIGSTOP)
-	err = assertFails(t, guard, digest())
+
+	late, lateBody := digest(), digest()
+	_, _, err := impatient.Bind(t.Context(), late, lateBody, time.Minute)
 	assert.EqualError(t, err, "redisguard: no answer within 250ms: context deadline exceeded")
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assertFails(t, impatient, known)
+
+	gone := errors.New("the sender has gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
+	_, _, err = impatient.Bind(ctx, digest(), digest(), time.Minute)
+	assert.ErrorIs(t, err, gone)
+	ctx, cancelTimeout := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, gone)
+	defer cancelTimeout()
+	_, _, err = patient.Bind(ctx, digest(), digest(), time.Minute)
+	assert.ErrorIs(t, err, gone)
+
+	server.signal(syscall.SIGCONT)
+	assertBound(t, patient, known, body)
+	assertFirst(t, patient, digest(), digest())
+
+	// The late one was bound, or was not, but not to two bodies.
+	other := digest()
+	bound, seen, err := patient.Bind(t.Context(), late, other, time.Minute)
+	assert.NoError(t, err)
+	assert.Equal(t, map[bool]smilesig.Digest{false: other, true: lateBody}[seen], bound)
+	assertBound(t, patient, late, bound)
 }
 
 func TestAnEndedContextBindsNothing(t *testing.T) {

@@ -29,14 +29,14 @@ const patience = 10 * time.Second
 
 // A server is a redis-server of the test's own, in a directory of its own.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	socket  string
 	args    []string
 	process *os.Process
 	exited  chan struct{}
 }
 
-func startServer(t *testing.T, args ...string) *server {
+func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("SMILESIG_REQUIRE_TOOLS") == "1" {
@@ -79,10 +79,10 @@ func (s *server) signal(signal syscall.Signal) {
 	require.NoError(s.t, s.process.Signal(signal))
 }
 
-// client returns a client on connections of its own, with go-redis's defaults but
-// for what change does.
+// client returns a client on connections of its own, with what New asks for and
+// what change does.
 func (s *server) client(change ...func(*redis.Options)) *redis.Client {
-	options := &redis.Options{Network: "unix", Addr: s.socket}
+	options := &redis.Options{Network: "unix", Addr: s.socket, ContextTimeoutEnabled: true, DialerRetries: 1}
 	for _, c := range change {
 		c(options)
 	}
@@ -92,9 +92,7 @@ func (s *server) client(change ...func(*redis.Options)) *redis.Client {
 }
 
 // failingFast is for a client of a server that is to die.
-func failingFast(o *redis.Options) {
-	o.MaxRetries, o.DialerRetries = -1, 1
-}
+func failingFast(o *redis.Options) { o.MaxRetries = -1 }
 
 // startCluster returns a client of a cluster that is one server.
 func startCluster(t *testing.T) *redis.ClusterClient {
@@ -109,7 +107,24 @@ func startCluster(t *testing.T) *redis.ClusterClient {
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Contains(c, node.ClusterInfo(ctx).Val(), "cluster_state:ok")
 	}, patience, 5*time.Millisecond)
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}})
+	return newClusterClient(t, fmt.Sprintf("127.0.0.1:%d", port))
+}
+
+func newClusterClient(t *testing.T, addresses ...string) *redis.ClusterClient {
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addresses, ContextTimeoutEnabled: true, DialerRetries: 1})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// newSentinelClient returns a client of the master that the sentinels know as "guard".
+func newSentinelClient(t *testing.T, sentinels ...string) *redis.Client {
+	client := redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName:            "guard",
+		SentinelAddrs:         sentinels,
+		ContextTimeoutEnabled: true,
+		DialerRetries:         1,
+		MaxRetries:            1,
+	})
 	t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -123,12 +138,12 @@ func freePort(t *testing.T) int {
 }
 
 // newGuard returns a guard that is patient, because the machine may be busy.
-func newGuard(t *testing.T, client redis.UniversalClient) *redisguard.Guard {
+func newGuard(t testing.TB, client redis.UniversalClient) *redisguard.Guard {
 	t.Helper()
 	return newGuardWith(t, client, redisguard.Options{Timeout: patience})
 }
 
-func newGuardWith(t *testing.T, client redis.UniversalClient, options redisguard.Options) *redisguard.Guard {
+func newGuardWith(t testing.TB, client redis.UniversalClient, options redisguard.Options) *redisguard.Guard {
 	t.Helper()
 	guard, err := redisguard.New(client, options)
 	require.NoError(t, err)
