@@ -684,14 +684,10 @@ func post(t testing.TB, target string, header http.Header, body io.Reader) *http
 // quiet is an OnReject that does nothing.
 func quiet(*http.Request, error) int { return 0 }
 
-func TestHandlerPassesVectorsOnToTheByte(t *testing.T) {
-	vec := readVectors(t)[3]
-	signedAt, err := smilesig.ParseTimestamp(vec.Timestamp)
-	require.NoError(t, err)
-	spy := new(spyHandler)
-	v := &smilesig.Verifier{Signer: vec.signer(t), Now: at(signedAt)}
+func TestHandlerPassesTheBodyOnToTheByte(t *testing.T) {
+	v, spy := newVerifier(t), new(spyHandler)
 	server := serve(t, v.Handler(spy))
-	pair := smilesig.Pair{Timestamp: vec.Timestamp, Signature: vec.Signature}
+	pair := v.Signer.Sign(testTime)
 	inBody := " " + pairBody(pair, `,"n":9007199254740993,"s":"\u00e9<>"`) + "\n"
 
 	assert.Equal(t, 200, post(t, server.URL, nil, strings.NewReader(inBody)).StatusCode)

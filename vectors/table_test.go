@@ -1,4 +1,4 @@
-package smilesig_test
+package vectors_test
 
 import (
 	"bytes"
@@ -15,11 +15,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"example.com/smilesig"
 )
 
-// The table of testdata/negative.json. In its texts $S and $T stand for the
+// The table of negative.json. In its texts $S and $T stand for the
 // genuine pair of ours at genuineTime, $F for a signature of somebody else's.
 
 const (
@@ -32,18 +30,20 @@ const (
 )
 
 var (
-	ours       = vectorCredential(testCredential)
-	theirs     = vectorCredential(otherCredential)
-	unpadded   = vectorCredential{PartnerID: "85", APIKey: ours.APIKey}
-	base64Key  = vectorCredential{PartnerID: "086", APIKey: base64.StdEncoding.EncodeToString([]byte("made-up-key-three"))}
-	hexKey     = vectorCredential{PartnerID: "087", APIKey: hex.EncodeToString([]byte("made-up-key-four"))}
+	ours       = credential{PartnerID: "085", APIKey: "made-up-key-one"}
+	theirs     = credential{PartnerID: "2343", APIKey: "made-up-key-two"}
+	unpadded   = credential{PartnerID: "85", APIKey: ours.APIKey}
+	base64Key  = credential{PartnerID: "086", APIKey: base64.StdEncoding.EncodeToString([]byte("made-up-key-three"))}
+	hexKey     = credential{PartnerID: "087", APIKey: hex.EncodeToString([]byte("made-up-key-four"))}
 	genuineSig = sign(ours, genuineTime)
 
 	fill = strings.NewReplacer("$S", genuineSig, "$T", genuineTime, "$F", sign(theirs, genuineTime))
 )
 
-func sign(c vectorCredential, timestamp string) string {
-	return sdkSignature(smilesig.Credential(c), timestamp)
+// statuses has the HTTP status of every outcome.
+var statuses = map[string]int{
+	"accepted": 200, "malformed": 400, "missing": 401, "signature": 401, "stale": 401, "future": 401,
+	"too_large": 413, "encoded": 415, "replayed": 503,
 }
 
 func generateNegative() []negativeCase {
@@ -70,8 +70,8 @@ func group(name string, cases []negativeCase) []negativeCase {
 // row is a case with what most cases have; change makes it another.
 func row(expected, name, why string, d delivery, change ...func(*negativeCase)) negativeCase {
 	c := negativeCase{
-		Name: name, Why: why, Credentials: []vectorCredential{ours}, Now: genuineTime, Settings: vectorSettings{900, 60, 4 << 20},
-		delivery: d, Expected: expected, Status: smilesig.StatusCode(errorsByName[expected]),
+		Name: name, Why: why, Credentials: []credential{ours}, Now: genuineTime, Settings: settings{900, 60, 4 << 20},
+		delivery: d, Expected: expected, Status: statuses[expected],
 	}
 	for _, f := range change {
 		f(&c)
@@ -79,7 +79,7 @@ func row(expected, name, why string, d delivery, change ...func(*negativeCase)) 
 	return c
 }
 
-func accepting(credentials ...vectorCredential) func(*negativeCase) {
+func accepting(credentials ...credential) func(*negativeCase) {
 	return func(c *negativeCase) { c.Credentials = credentials }
 }
 func clock(now string) func(*negativeCase) { return func(c *negativeCase) { c.Now = now } }
@@ -87,7 +87,7 @@ func after(before ...delivery) func(*negativeCase) {
 	return func(c *negativeCase) { c.Before = before }
 }
 func limits(maxAge, maxSkew int, maxBytes int64) func(*negativeCase) {
-	return func(c *negativeCase) { c.Settings = vectorSettings{maxAge, maxSkew, maxBytes} }
+	return func(c *negativeCase) { c.Settings = settings{maxAge, maxSkew, maxBytes} }
 }
 
 func inBody(template string) delivery { return inHeaders(template) }
@@ -240,16 +240,16 @@ func signedOtherwise() []negativeCase {
 	}
 	return []negativeCase{
 		refused("another partner signed it with its own key", "keys are looked up by what the sender says", sign(theirs, genuineTime)),
-		refused("our key signed it for another partner ID", "the partner ID is taken from the body", sign(vectorCredential{PartnerID: theirs.PartnerID, APIKey: ours.APIKey}, genuineTime)),
-		refused("another key signed it for our partner ID", "the key is not checked at all", sign(vectorCredential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime)),
-		refused("two partners' keys are swapped", "keys and partner IDs are looked up apart", sign(vectorCredential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime), accepting(ours, theirs)),
+		refused("our key signed it for another partner ID", "the partner ID is taken from the body", sign(credential{PartnerID: theirs.PartnerID, APIKey: ours.APIKey}, genuineTime)),
+		refused("another key signed it for our partner ID", "the key is not checked at all", sign(credential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime)),
+		refused("two partners' keys are swapped", "keys and partner IDs are looked up apart", sign(credential{PartnerID: id, APIKey: theirs.APIKey}, genuineTime), accepting(ours, theirs)),
 		refused("it is signed for partner 85, we are 085", "partner IDs are parsed as numbers", sign(unpadded, genuineTime)),
 		refused("it is signed for partner 085, we are 85", "partner IDs are padded", genuineSig, accepting(unpadded)),
-		refused("it is signed with the key in upper case", "compared regardless of case", sign(vectorCredential{PartnerID: id, APIKey: strings.ToUpper(ours.APIKey)}, genuineTime)),
-		refused("it is signed with the key and a line feed", "the key is read from a file", sign(vectorCredential{PartnerID: id, APIKey: ours.APIKey + "\n"}, genuineTime)),
-		refused("it is signed with an empty key", "an unset key turns verification into nothing", sign(vectorCredential{PartnerID: id, APIKey: ""}, genuineTime)),
-		refused("it is signed with the key decoded from base64", "keys that look like base64 are decoded", sign(vectorCredential{PartnerID: base64Key.PartnerID, APIKey: "made-up-key-three"}, genuineTime), accepting(base64Key)),
-		refused("it is signed with the key decoded from hex", "keys that look like hex are decoded", sign(vectorCredential{PartnerID: hexKey.PartnerID, APIKey: "made-up-key-four"}, genuineTime), accepting(hexKey)),
+		refused("it is signed with the key in upper case", "compared regardless of case", sign(credential{PartnerID: id, APIKey: strings.ToUpper(ours.APIKey)}, genuineTime)),
+		refused("it is signed with the key and a line feed", "the key is read from a file", sign(credential{PartnerID: id, APIKey: ours.APIKey + "\n"}, genuineTime)),
+		refused("it is signed with an empty key", "an unset key turns verification into nothing", sign(credential{PartnerID: id, APIKey: ""}, genuineTime)),
+		refused("it is signed with the key decoded from base64", "keys that look like base64 are decoded", sign(credential{PartnerID: base64Key.PartnerID, APIKey: "made-up-key-three"}, genuineTime), accepting(base64Key)),
+		refused("it is signed with the key decoded from hex", "keys that look like hex are decoded", sign(credential{PartnerID: hexKey.PartnerID, APIKey: "made-up-key-four"}, genuineTime), accepting(hexKey)),
 		refused("key and message are swapped", "the arguments of an HMAC function are mixed up", mac(sha, message, ours.APIKey)),
 		ofMessage("the message has the partner ID first", "the parts are mixed up", id+genuineTime+end),
 		ofMessage("the message has sid_request first", "the parts are mixed up", end+genuineTime+id),
