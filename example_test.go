@@ -7,12 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
@@ -166,4 +173,39 @@ func TestHandlerOfYours(t *testing.T) {
 			t.Errorf("%v: got %d, want %d", tt.sent, response.Code, tt.want)
 		}
 	}
+}
+
+// Every Go snippet of the README stands, line for line, in a file that is
+// compiled.
+func TestREADMESnippetsAreCompiled(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	require.NotEmpty(t, snippets)
+
+	var compiled []string
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		compiled = append(compiled, withoutIndentation(string(source)))
+		return err
+	}))
+	for _, snippet := range snippets {
+		code := withoutIndentation(snippet[1])
+		found := false
+		for _, source := range compiled {
+			found = found || strings.Contains(source, code)
+		}
+		assert.True(t, found, "not in any Go file:\n%s", snippet[1])
+	}
+}
+
+func withoutIndentation(code string) string {
+	lines := strings.Split(strings.TrimSpace(code), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -224,6 +225,38 @@ func TestAPairIsBoundAcrossPlacementsAndTexts(t *testing.T) {
 	assert.True(t, cb.SeenBefore)
 }
 
+func TestAGuardRefusesAnotherTargetUnderThePair(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard, v.OnReject = new(smilesig.MemoryGuard), quiet
+	server := serve(t, v.Handler(new(spyHandler)))
+	for _, tt := range []struct {
+		target string
+		want   int
+	}{
+		{"/callbacks/one", 200},
+		{"/callbacks/one", 200},
+		{"/callbacks/one?ResultCode=0810", 503},
+		{"/callbacks/one?", 503},
+		{"/callbacks/two", 503},
+		{"/callbacks/one", 200},
+	} {
+		assert.Equal(t, tt.want, post(t, server.URL+tt.target, nil, strings.NewReader(signedBody(t, ""))).StatusCode, tt.target)
+	}
+	w := deliver(v.Handler(new(spyHandler)), strings.NewReader(signedBody(t, "")), func(r *http.Request) {
+		r.RequestURI, r.URL.Path = "", "/callbacks/one"
+	})
+	assert.Equal(t, 200, w.Code, "a request that no server has read")
+}
+
+func TestACallbackHeldUpInTheGuardIsStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signer := newSigner(t, testCredential)
+		v := &smilesig.Verifier{Signer: signer, Guard: guardFunc(func(context.Context) error { time.Sleep(40 * time.Minute); return nil })}
+		_, err := v.Verify(t.Context(), headerPair(signer.Sign(time.Now())), nil)
+		assert.ErrorIs(t, err, smilesig.ErrStale)
+	})
+}
+
 // A spyGuard keeps what it is asked and answers with what it has.
 type spyGuard struct {
 	asked      atomic.Int32
@@ -400,4 +433,198 @@ func TestRedeliveriesAtOnceAllRun(t *testing.T) {
 	wg.Wait()
 	assert.EqualValues(t, 1, first.Load())
 	assert.EqualValues(t, 99, again.Load())
+}
+
+// ---- a model: machines with wrong clocks, one store, attackers ----
+
+// A world is what happens to pairs in one run: a few machines, whose clocks differ
+// by MaxAge at most, decide about genuine deliveries and attacks.
+type world struct {
+	t *testing.T
+	*rand.Rand
+	store           smilesig.MemoryGuard
+	maxAge, maxSkew time.Duration
+	fastest         time.Duration // no clock is further ahead, and none MaxAge behind that
+	machines        []*machine
+	pairs           []smilesig.Pair
+	shorten         func(ttl time.Duration, w *world, m *machine, pair smilesig.Pair) time.Duration // a bug, to see it found
+
+	mu       sync.Mutex
+	content  map[string]string          // what each signature was accepted with
+	tried    map[string]map[string]bool // what it was sent with
+	accepted int
+	wrong    []string // what should not happen
+}
+
+type machine struct {
+	signer *smilesig.Signer
+	mu     sync.Mutex
+	ahead  time.Duration // of the true time
+}
+
+func (m *machine) now() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().Add(m.ahead)
+}
+
+// An attempt is one request on its way. It is its own guard, between the Verifier
+// and the store.
+type attempt struct {
+	*world
+	*machine
+	pair            smilesig.Pair
+	heldUp, inGuard time.Duration // before and in the guard
+	failure         int           // 1 fails before, 2 after the store has bound the pair
+	failed          bool
+}
+
+func (a *attempt) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+	if a.shorten != nil {
+		ttl = a.shorten(ttl, a.world, a.machine, a.pair)
+	}
+	time.Sleep(a.inGuard)
+	if a.failure == 1 {
+		a.failed = true
+		return smilesig.Digest{}, false, errors.New("no connection")
+	}
+	bound, seen, err := a.store.Bind(ctx, pair, body, ttl)
+	if time.Sleep(a.inGuard); a.failure == 2 {
+		a.failed = true
+		return smilesig.Digest{}, false, errors.New("the answer got lost")
+	}
+	return bound, seen, err
+}
+
+func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.Int64N(int64(d) + 1)) }
+
+// run lets n attempts happen within a few lives of a pair.
+func (w *world) run(t *testing.T, n int) {
+	w.t = t
+	w.content, w.tried = map[string]string{}, map[string]map[string]bool{}
+	w.maxAge = time.Second + w.upTo(15*time.Minute)
+	w.maxSkew = time.Millisecond + w.upTo(2*time.Minute)
+	w.fastest = w.upTo(w.maxAge)
+	for range 2 + w.IntN(2) {
+		m := &machine{signer: newSigner(t, testCredential, otherCredential)}
+		m.ahead = w.fastest - w.upTo(w.maxAge)
+		w.machines = append(w.machines, m)
+	}
+	var all sync.WaitGroup
+	for range n {
+		a := w.newAttempt()
+		target, body := fmt.Sprint("/", w.IntN(2)), fmt.Sprint("body ", w.IntN(2))
+		all.Go(func() { a.deliver(target, body) })
+		if w.IntN(8) == 0 { // the clock is corrected
+			m := w.machines[w.IntN(len(w.machines))]
+			ahead := w.fastest - w.upTo(w.maxAge)
+			m.mu.Lock()
+			m.ahead = ahead
+			m.mu.Unlock()
+		}
+		if w.IntN(16) == 0 { // the new key signs, the old one stays accepted
+			require.NoError(t, w.machines[w.IntN(len(w.machines))].signer.Rotate(otherCredential, testCredential))
+		}
+		time.Sleep(w.upTo(w.maxAge / 8))
+	}
+	all.Wait()
+}
+
+// newAttempt takes a pair that was seen before, or a new one, of Smile ID or of a
+// request of a machine's own.
+func (w *world) newAttempt() *attempt {
+	m := w.machines[w.IntN(len(w.machines))]
+	switch {
+	case len(w.pairs) > 0 && w.IntN(4) > 0:
+	case w.IntN(2) == 0:
+		w.pairs = append(w.pairs, m.signer.Sign(m.now()))
+	default:
+		w.pairs = append(w.pairs, m.signer.Sign(time.Now()))
+	}
+	a := &attempt{world: w, machine: m, pair: w.pairs[len(w.pairs)-1-w.IntN(min(3, len(w.pairs)))]}
+	for _, d := range []*time.Duration{&a.heldUp, &a.inGuard} {
+		if w.IntN(4) == 0 {
+			*d = w.upTo(w.maxAge)
+		}
+	}
+	if w.IntN(6) == 0 {
+		a.failure = 1 + w.IntN(2)
+	}
+	return a
+}
+
+func (a *attempt) deliver(target, body string) {
+	content := target + " " + body
+	a.world.mu.Lock()
+	if a.tried[a.pair.Signature] == nil {
+		a.tried[a.pair.Signature] = map[string]bool{}
+	}
+	a.tried[a.pair.Signature][content] = true
+	a.world.mu.Unlock()
+
+	var rejected error
+	var looks []time.Time
+	v := &smilesig.Verifier{ // a new one each time, as after a restart
+		Signer: a.signer, MaxAge: a.maxAge, MaxSkew: a.maxSkew, Guard: a,
+		OnReject: func(_ *http.Request, err error) int { rejected = err; return 0 },
+		Now:      func() time.Time { looks = append(looks, a.now()); return looks[len(looks)-1] },
+	}
+	slow := readerFunc(func([]byte) (int, error) { time.Sleep(a.heldUp); return 0, io.EOF })
+	w := deliver(v.Handler(http.NotFoundHandler()), io.MultiReader(strings.NewReader(body), slow), func(r *http.Request) {
+		r.Header, r.RequestURI = headerPair(a.pair), target
+	})
+
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	made, _ := smilesig.ParseTimestamp(a.pair.Timestamp)
+	isOutside := func(now time.Time) bool { return now.Sub(made) > a.maxAge || now.Sub(made) < -a.maxSkew }
+	explained := map[string]bool{
+		"guard":    a.failed,
+		"stale":    slices.ContainsFunc(looks, isOutside),
+		"future":   slices.ContainsFunc(looks, isOutside),
+		"replayed": len(a.tried[a.pair.Signature]) > 1,
+	}
+	switch earlier, isKnown := a.content[a.pair.Signature]; {
+	case rejected != nil && !explained[smilesig.Reason(rejected)]:
+		a.wrong = append(a.wrong, fmt.Sprintf("refused for no reason that shows: %v", rejected))
+	case rejected != nil:
+		assert.NotEqual(a.t, http.StatusNotFound, w.Code, "the handler must not run")
+	case isKnown && earlier != content:
+		a.wrong = append(a.wrong, fmt.Sprintf("one pair, two contents: %q and %q", earlier, content))
+	default:
+		a.accepted++
+		a.content[a.pair.Signature] = content
+	}
+}
+
+func runWorlds(t *testing.T, n int, shorten func(time.Duration, *world, *machine, smilesig.Pair) time.Duration) (wrong []string, accepted int) {
+	for seed := range n {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{Rand: rand.New(rand.NewPCG(uint64(seed), 0)), shorten: shorten}
+			w.run(t, 80)
+			wrong, accepted = append(wrong, w.wrong...), accepted+w.accepted
+		})
+	}
+	return wrong, accepted
+}
+
+func TestModelOnePairOneContentAndNoRefusalWithoutAReason(t *testing.T) {
+	wrong, accepted := runWorlds(t, 300, nil)
+	assert.Empty(t, wrong[:min(3, len(wrong))])
+	assert.Greater(t, accepted, 2000)
+}
+
+func TestModelFindsBindingsThatAreTooShort(t *testing.T) {
+	for name, shorten := range map[string]func(time.Duration, *world, *machine, smilesig.Pair) time.Duration{
+		"until the pair is stale by the receiver's own clock": func(_ time.Duration, w *world, m *machine, pair smilesig.Pair) time.Duration {
+			made, _ := smilesig.ParseTimestamp(pair.Timestamp)
+			return made.Add(w.maxAge + w.maxSkew).Sub(m.now())
+		},
+		"one MaxAge": func(_ time.Duration, w *world, _ *machine, _ smilesig.Pair) time.Duration {
+			return w.maxAge + w.maxSkew
+		},
+	} {
+		wrong, _ := runWorlds(t, 300, shorten)
+		assert.Contains(t, strings.Join(wrong, "\n"), "one pair, two contents", name)
+	}
 }

@@ -2,12 +2,8 @@ package smilesig_test
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -43,14 +39,6 @@ func TestSignWritesTheTimeInUTCToTheMillisecond(t *testing.T) {
 	assert.Equal(t, sdkSignature(testCredential, pair.Timestamp), pair.Signature)
 }
 
-// sdkSignature is the signature as protocol.md defines it, computed without the
-// package.
-func sdkSignature(c smilesig.Credential, timestamp string) string {
-	mac := hmac.New(sha256.New, []byte(c.APIKey))
-	mac.Write([]byte(timestamp + c.PartnerID + "sid_request"))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
-
 func TestSignTimestampKeepsTheTextAndRefusesOthers(t *testing.T) {
 	signer := newSigner(t, testCredential)
 	for _, text := range []string{"2024-01-02T03:04:05.670+00:00", "2024-01-02 03:04:05 UTC", "1704164645678"} {
@@ -77,96 +65,62 @@ func TestASignerWithoutCredential(t *testing.T) {
 	}
 }
 
-// corruptions are texts that differ from a genuine signature but decode to the
-// same bytes, look alike or break naive code.
-func corruptions(genuine string) map[string]string {
-	raw, _ := base64.StdEncoding.DecodeString(genuine)
-	last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", genuine[42])
-	otherPadding := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[last^1]
-	bad := map[string]string{
-		"empty":             "",
-		"43 characters":     genuine[1:],
-		"45 characters":     genuine + "=",
-		"unpadded":          strings.TrimRight(genuine, "="),
-		"URL-safe":          base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 32)),
-		"hex":               hex.EncodeToString(raw),
-		"other padding bit": genuine[:42] + string(otherPadding) + "=",
-		"1 MB":              strings.Repeat("A", 1<<20),
-		"non-ASCII":         genuine[:42] + "é",
-		"44 null bytes":     strings.Repeat("\x00", 44),
-		"unkeyed hash":      "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
-	}
-	for _, space := range []string{"\n", "\t", " ", "\r\n"} {
-		bad[fmt.Sprintf("%q before", space)] = space + genuine
-		bad[fmt.Sprintf("%q inside", space)] = genuine[:20] + space + genuine[20:]
-		bad[fmt.Sprintf("%q after", space)] = genuine + space
-	}
-	for i := range len(genuine) {
-		changed := []byte(genuine)
-		changed[i] ^= 1
-		bad[fmt.Sprintf("character %d changed", i)] = string(changed)
-	}
-	return bad
-}
-
-func TestConfirmRefusesEveryOtherSignature(t *testing.T) {
+// What looks like a signature and is none stands in vectors/negative.json.
+func TestConfirmRefusesAnyChange(t *testing.T) {
 	signer := newSigner(t, testCredential)
 	pair := signer.Sign(testTime)
 	require.True(t, signer.Confirm(pair.Timestamp, pair.Signature))
-	for name, signature := range corruptions(pair.Signature) {
-		assert.False(t, signer.Confirm(pair.Timestamp, signature), name)
+	for i := range pair.Timestamp {
+		assert.False(t, signer.Confirm(changeByte(pair.Timestamp, i), pair.Signature), "timestamp, character %d", i)
 	}
-}
-
-func TestConfirmRefusesEveryOtherTimestamp(t *testing.T) {
-	signer := newSigner(t, testCredential)
-	pair := signer.Sign(testTime)
-	for i := range len(pair.Timestamp) {
-		changed := []byte(pair.Timestamp)
-		changed[i] ^= 1
-		assert.False(t, signer.Confirm(string(changed), pair.Signature), "character %d", i)
+	for i := range pair.Signature {
+		assert.False(t, signer.Confirm(pair.Timestamp, changeByte(pair.Signature, i)), "signature, character %d", i)
+		assert.False(t, signer.Confirm(pair.Timestamp, pair.Signature[:i]), "%d characters of the signature", i)
 	}
-	for _, same := range []string{"2024-01-02T03:04:05.678+00:00", "2024-01-02T03:04:05.6780Z", "1704164645678"} {
-		assert.False(t, signer.Confirm(same, pair.Signature), "another text of the same time")
-	}
+	assert.False(t, signer.Confirm(pair.Timestamp, pair.Signature+"="))
 	assert.False(t, signer.Confirm("", sdkSignature(testCredential, "")), "empty, though signed")
 }
 
-func TestConfirmTakesTimestampsOf64Bytes(t *testing.T) {
+func changeByte(text string, i int) string { return text[:i] + string(text[i]^1) + text[i+1:] }
+
+func TestConfirmTakesEveryByteOfTheTimestamp(t *testing.T) {
 	signer := newSigner(t, testCredential)
-	for length, want := range map[int]bool{1: true, 63: true, 64: true, 65: false, 1 << 20: false} {
+	for _, length := range []int{1, 35, 63, 64} {
 		text := strings.Repeat("7", length)
-		assert.Equal(t, want, signer.Confirm(text, sdkSignature(testCredential, text)), length)
+		signature := sdkSignature(testCredential, text)
+		assert.True(t, signer.Confirm(text, signature), length)
+		assert.False(t, signer.Confirm(text[1:], signature), length)
 	}
+	tooLong := strings.Repeat("7", 65)
+	assert.False(t, signer.Confirm(tooLong, sdkSignature(testCredential, tooLong)))
 }
 
-func TestConfirmWithSeveralCredentials(t *testing.T) {
+func TestConfirmDoesNotAllocate(t *testing.T) {
+	skipUnderRaceDetector(t)
 	signer := newSigner(t, testCredential, otherCredential)
-	oldPair := newSigner(t, otherCredential).Sign(testTime)
-	newPair := newSigner(t, testCredential).Sign(testTime)
-	assert.True(t, signer.Confirm(oldPair.Timestamp, oldPair.Signature))
-	assert.True(t, signer.Confirm(newPair.Timestamp, newPair.Signature))
-	assert.Equal(t, newPair, signer.Sign(testTime), "signs with the current one")
-	assert.Equal(t, "085", signer.PartnerID())
-
-	unpadded := newSigner(t, smilesig.Credential{PartnerID: "85", APIKey: testCredential.APIKey})
-	assert.False(t, unpadded.Confirm(newPair.Timestamp, newPair.Signature), "085 and 85 are two partners")
+	pair := signer.Sign(testTime)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { signer.Confirm(pair.Timestamp, pair.Signature) }))
 }
 
 func TestRotate(t *testing.T) {
 	signer := newSigner(t, testCredential)
-	pair := signer.Sign(testTime)
-
+	oldPair, newPair := signer.Sign(testTime), newSigner(t, otherCredential).Sign(testTime)
+	is := func(when string, partnerID string, signs smilesig.Pair, confirmsOld, confirmsNew bool) {
+		t.Helper()
+		assert.Equal(t, partnerID, signer.PartnerID(), when)
+		assert.Equal(t, signs, signer.Sign(testTime), when)
+		assert.Equal(t, confirmsOld, signer.Confirm(oldPair.Timestamp, oldPair.Signature), when)
+		assert.Equal(t, confirmsNew, signer.Confirm(newPair.Timestamp, newPair.Signature), when)
+	}
+	is("before", "085", oldPair, true, false)
 	require.Error(t, signer.Rotate(otherCredential, smilesig.Credential{}))
-	assert.True(t, signer.Confirm(pair.Timestamp, pair.Signature), "a refused rotation changes nothing")
-	assert.Equal(t, "085", signer.PartnerID())
-
+	is("a refused rotation changes nothing", "085", oldPair, true, false)
+	require.NoError(t, signer.Rotate(testCredential, otherCredential))
+	is("the new key is accepted", "085", oldPair, true, true)
 	require.NoError(t, signer.Rotate(otherCredential, testCredential))
-	assert.True(t, signer.Confirm(pair.Timestamp, pair.Signature), "the old key is still accepted")
-	assert.Equal(t, "2343", signer.PartnerID())
-
+	is("the new key signs, the old one is still accepted", "2343", newPair, true, true)
 	require.NoError(t, signer.Rotate(otherCredential))
-	assert.False(t, signer.Confirm(pair.Timestamp, pair.Signature), "the old key is gone")
+	is("the old key is gone", "2343", newPair, false, true)
 }
 
 func TestRotateWhileSigningAndConfirming(t *testing.T) {
@@ -229,56 +183,35 @@ func memberPair(pair smilesig.Pair) string {
 	return fmt.Sprintf(`"signature":"%s","timestamp":"%s"`, pair.Signature, pair.Timestamp)
 }
 
-func TestInjectRefusesWhatIsNoObject(t *testing.T) {
-	signer := newSigner(t, testCredential)
-	deep := strings.Repeat(`{"a":`, 10_001) + "1" + strings.Repeat("}", 10_001)
-	tests := []struct{ name, body, problem string }{
-		{"empty", "", "truncated at offset 0"},
-		{"white space", " \n", "truncated at offset 2"},
-		{"array", `[1]`, "not a JSON object at offset 0"},
-		{"string", ` "a"`, "not a JSON object at offset 1"},
-		{"number", `1`, "not a JSON object at offset 0"},
-		{"null", `null`, "not a JSON object at offset 0"},
-		{"truncated", `{"a":[1`, "truncated at offset 7"},
-		{"two objects", `{}{}`, "trailing data at offset 2"},
-		{"text behind", `{} x`, "trailing data at offset 3"},
-		{"byte-order mark", "\ufeff{}", "byte-order mark at offset 0"},
-		{"UTF-16", "{\x00}\x00", "unexpected character at offset 1"},
-		{"UTF-16 with its mark", "\xff\xfe{\x00}\x00", "not a JSON object at offset 0"},
-		{"invalid UTF-8", "{\"a\":\"b\xff\"}", "invalid UTF-8 at offset 7"},
-		{"10,001 levels", deep, "nested deeper than 10,000 at offset 50000"},
+func TestInjectSaysWhereABodyIsNoObject(t *testing.T) {
+	for body, problem := range map[string]string{
+		"":                  "truncated at offset 0",
+		` "a"`:              "not a JSON object at offset 1",
+		`{"a":[1`:           "truncated at offset 7",
+		"{\"a\":\"b\xff\"}": "invalid UTF-8 at offset 7",
+	} {
+		signed, err := newSigner(t, testCredential).Inject([]byte(body), testTime)
+		assert.Nil(t, signed)
+		assert.ErrorIs(t, err, smilesig.ErrMalformed)
+		assert.EqualError(t, err, "smilesig: malformed: "+problem)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			signed, err := signer.Inject([]byte(tt.body), testTime)
-			assert.Nil(t, signed)
-			assert.ErrorIs(t, err, smilesig.ErrMalformed)
-			assert.EqualError(t, err, "smilesig: malformed: "+tt.problem)
-		})
-	}
-	_, err := signer.Inject([]byte(strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000)), testTime)
-	assert.NoError(t, err, "10,000 levels")
 }
 
 func TestInjectRefusesAnotherPartnersBody(t *testing.T) {
 	signer := newSigner(t, testCredential)
-	for _, value := range []string{`"2343"`, `"85"`, `"0085"`, `85`, `085.0`, `null`, `["085"]`, `""`, `"085 "`} {
+	for _, value := range []string{`"2343"`, `"85"`, `"0085"`, `85`, `null`, `["085"]`, `""`, `"085 "`} {
 		for _, member := range []string{"partner_id", "smile_client_id", `p\u0061rtner_id`} {
-			body := fmt.Sprintf(`{"partner_id":"085","%s":%s,"a":1}`, member, value)
-			signed, err := signer.Inject([]byte(body), testTime)
+			signed, err := signer.Inject(fmt.Appendf(nil, `{"partner_id":"085","%s":%s,"a":1}`, member, value), testTime)
 			assert.Nil(t, signed)
-			if value == `085.0` {
-				assert.ErrorIs(t, err, smilesig.ErrMalformed, "not JSON before anything else")
-				continue
-			}
-			require.ErrorIs(t, err, smilesig.ErrPartner, body)
-			assert.Contains(t, err.Error(), value)
-			assert.Contains(t, err.Error(), "085")
+			assert.ErrorIs(t, err, smilesig.ErrPartner)
+			assert.ErrorContains(t, err, value)
+			assert.ErrorContains(t, err, "085")
 		}
 	}
-
-	_, err := signer.Inject([]byte(`{"partner_id":"`+strings.Repeat("é", 100)+`"}`), testTime)
-	assert.Contains(t, err.Error(), `"`+strings.Repeat("é", 39)+"…", "cut at 40 characters")
+	_, err := signer.Inject([]byte(`{"partner_id":085}`), testTime)
+	assert.ErrorIs(t, err, smilesig.ErrMalformed, "no JSON before anything else")
+	_, err = signer.Inject([]byte(`{"partner_id":"`+strings.Repeat("é", 100)+`"}`), testTime)
+	assert.ErrorContains(t, err, `"`+strings.Repeat("é", 39)+"…", "cut at 40 characters")
 }
 
 func TestEveryWayOfPrintingACredentialHidesTheKey(t *testing.T) {
@@ -304,18 +237,4 @@ func TestEveryWayOfPrintingACredentialHidesTheKey(t *testing.T) {
 	assert.NotContains(t, out.String(), secret)
 	assert.NotContains(t, out.String(), hex.EncodeToString([]byte(secret)))
 	assert.NotContains(t, out.String(), fmt.Sprint([]byte(secret)))
-}
-
-func TestErrorsStandFree(t *testing.T) {
-	all := []error{
-		smilesig.ErrMalformed, smilesig.ErrMissing, smilesig.ErrSignature, smilesig.ErrStale, smilesig.ErrFuture,
-		smilesig.ErrReplayed, smilesig.ErrTooLarge, smilesig.ErrEncoded, smilesig.ErrGuard, smilesig.ErrOrigin, smilesig.ErrPartner,
-	}
-	for i, err := range all {
-		assert.Truef(t, strings.HasPrefix(err.Error(), "smilesig: "), "%v", err)
-		for _, other := range all[i+1:] {
-			assert.False(t, errors.Is(err, other))
-			assert.NotEqual(t, err.Error(), other.Error())
-		}
-	}
 }

@@ -1,0 +1,793 @@
+package smilesig_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig"
+)
+
+// A spyBase answers every request with 200, after reading and closing its body
+// as a RoundTripper must, and keeps what it got.
+type spyBase struct {
+	mu       sync.Mutex
+	requests []*http.Request
+	bodies   []string
+}
+
+func (b *spyBase) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body)
+		req.Body.Close()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.requests = append(b.requests, req)
+	b.bodies = append(b.bodies, string(body))
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+}
+
+const (
+	smileID   = "https://api.smileidentity.com"
+	jobStatus = smileID + "/v1/job_status"
+)
+
+func newTransport(t testing.TB) (*smilesig.Transport, *spyBase) {
+	t.Helper()
+	base := new(spyBase)
+	return &smilesig.Transport{Signer: newSigner(t, testCredential), Base: base, Now: at(testTime)}, base
+}
+
+// signedClient signs for the listed servers only.
+func signedClient(t *testing.T, listed ...*httptest.Server) *http.Client {
+	transport := &smilesig.Transport{Signer: newSigner(t, testCredential), Base: listed[0].Client().Transport, Origins: []string{}}
+	for _, server := range listed {
+		transport.Origins = append(transport.Origins, server.URL)
+	}
+	return &http.Client{Transport: transport}
+}
+
+func TestTransportSignsTheBody(t *testing.T) {
+	const body = ` {"partner_id":"085", "n":9007199254740993, "timestamp":"old"}`
+	transport, base := newTransport(t)
+	want, err := transport.Signer.Inject([]byte(body), testTime)
+	require.NoError(t, err)
+
+	for name, declared := range map[string]int64{"declared length": int64(len(body)), "chunked": -1, "unknown length": 0} {
+		for _, contentType := range []string{"application/json", "Application/JSON; charset=utf-8", "text/json", "application/problem+json", ""} {
+			t.Run(name+" "+contentType, func(t *testing.T) {
+				spy := newSpyBody(body)
+				req := newRequest(t, "POST", jobStatus, contentType, nil)
+				req.Body, req.ContentLength = spy, declared
+				req.TransferEncoding = []string{"chunked"}
+				req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("must not be asked") }
+				before := *req
+				header := maps.Clone(req.Header)
+
+				res, err := transport.RoundTrip(req)
+				require.NoError(t, err)
+				assert.Equal(t, 200, res.StatusCode)
+
+				sent := base.requests[len(base.requests)-1]
+				assert.Equal(t, string(want), base.bodies[len(base.bodies)-1])
+				assert.EqualValues(t, len(want), sent.ContentLength)
+				assert.Empty(t, sent.TransferEncoding)
+				for range 2 {
+					again, err := sent.GetBody()
+					require.NoError(t, err)
+					content, err := io.ReadAll(again)
+					require.NoError(t, err)
+					assert.Equal(t, string(want), string(content))
+				}
+
+				assert.NotSame(t, req, sent)
+				assert.EqualValues(t, 1, spy.closed.Load())
+				assert.Same(t, spy, req.Body, "the caller's request is unchanged")
+				assert.Equal(t, declared, req.ContentLength)
+				assert.Equal(t, before.TransferEncoding, req.TransferEncoding)
+				assert.Equal(t, header, req.Header)
+				assert.Same(t, before.URL, req.URL)
+			})
+		}
+	}
+}
+
+func TestTransportSignsTheHeaders(t *testing.T) {
+	transport, base := newTransport(t)
+	body := newSpyBody("--multipart, not read by us--")
+	req := newRequest(t, "POST", "https://api.smileidentity.com/v2/smart-selfie-enroll", "multipart/form-data; boundary=x", nil)
+	req.Body, req.ContentLength = body, -1
+	req.Header["SmileID-Timestamp"] = []string{"the caller's own"}
+	req.Header["smileid-partner-id"] = []string{"the caller's own"}
+	req.Header.Set("SmileID-Request-Signature", "the caller's own")
+	header := maps.Clone(req.Header)
+
+	_, err := transport.RoundTrip(req)
+	require.NoError(t, err)
+	sent := base.requests[0]
+	pair := transport.Signer.Sign(testTime)
+	assert.Equal(t, []string{"085"}, sent.Header.Values("SmileID-Partner-ID"))
+	assert.Equal(t, []string{pair.Signature}, sent.Header.Values("SmileID-Request-Signature"))
+	assert.Equal(t, []string{pair.Timestamp}, sent.Header.Values("SmileID-Timestamp"))
+	assert.Len(t, sent.Header, 4, "no second value in another letter case")
+	assert.Same(t, body, sent.Body, "the body is streamed")
+	assert.EqualValues(t, -1, sent.ContentLength)
+	assert.EqualValues(t, 1, body.closed.Load())
+	assert.Equal(t, header, req.Header, "the caller's request is unchanged")
+
+	bare := &http.Request{Method: "POST", URL: req.URL} // no header map at all
+	_, err = transport.RoundTrip(bare)
+	require.NoError(t, err)
+	assert.Nil(t, bare.Header)
+}
+
+func TestTransportPassesUntouched(t *testing.T) {
+	for _, tt := range []struct{ name, method, target, contentType string }{
+		{"the zip of an upload", "PUT", "https://uploads.example/a?X-Amz-Signature=x", "application/zip"},
+		{"an upload without a type", "PUT", "https://uploads.example/a", ""},
+		{"a zip to a path like Smile ID's", "PUT", "https://bucket.example/bucket/v1/a.zip", "application/zip"},
+		{"an OAuth form to somebody's token endpoint", "POST", "https://login.example/v1/token", "application/x-www-form-urlencoded"},
+		{"a body without a type to somebody", "POST", "https://www.example/v1/other", ""},
+		{"a GET elsewhere", "GET", "https://www.example", ""},
+		{"a GET to Smile ID", "GET", smileID + "/v1/services", ""},
+		{"JSON to a path that takes no pair", "POST", smileID + "/v1/auth_smile", "application/json"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			transport, base := newTransport(t)
+			transport.Signer = nil // not needed where nothing is signed
+			if !strings.HasPrefix(tt.target, smileID) {
+				transport.Placement = func(*http.Request) smilesig.Placement { return smilesig.InBody }
+			}
+			body := newSpyBody(`{"signature":true}`)
+			req := newRequest(t, tt.method, tt.target, tt.contentType, body)
+			_, err := transport.RoundTrip(req)
+			require.NoError(t, err)
+			assert.Same(t, req, base.requests[0])
+			assert.Equal(t, `{"signature":true}`, base.bodies[0])
+			assert.EqualValues(t, 1, body.closed.Load())
+		})
+	}
+}
+
+// A refusal starts from JSON for job_status that would be signed, and changes it.
+func TestTransportRefuses(t *testing.T) {
+	type request = http.Request
+	type transport = smilesig.Transport
+	to := func(target string) func(*transport, *request) {
+		return func(_ *transport, r *request) { r.URL = newRequest(t, "GET", target, "", nil).URL }
+	}
+	body := func(content string) func(*transport, *request) {
+		return func(_ *transport, r *request) { r.Body, r.ContentLength = newSpyBody(content), 0 }
+	}
+	reads := func(body io.Reader, declared int64) func(*transport, *request) {
+		return func(_ *transport, r *request) { r.Body, r.ContentLength = &spyBody{Reader: body}, declared }
+	}
+	redirected := func(contentType string) func(*transport, *request) {
+		return func(_ *transport, r *request) {
+			to("https://evil.example")(nil, r)
+			r.Header.Set("Content-Type", contentType)
+			r.Response = &http.Response{StatusCode: 307}
+		}
+	}
+	elsewhere := func(path, contentType string) func(*transport, *request) {
+		return func(_ *transport, r *request) {
+			to("https://evil.example"+path)(nil, r)
+			r.Header.Set("Content-Type", contentType)
+		}
+	}
+	secret := func(name string) func(*transport, *request) {
+		return func(_ *transport, r *request) {
+			to("https://evil.example")(nil, r)
+			r.Method, r.Header = "GET", http.Header{name: {"made-up-key-one"}}
+		}
+	}
+	origins := func(origins ...string) func(*transport, *request) {
+		return func(tr *transport, _ *request) { tr.Origins = origins }
+	}
+	endless := readerFunc(func(p []byte) (int, error) { return copy(p, strings.Repeat(" ", len(p))), nil })
+	for _, tt := range []struct {
+		name   string
+		change func(*transport, *request)
+		want   error  // nil is any
+		text   string // in the error
+	}{
+		{"a look-alike host", to("https://api.smileidentity.com.evil.example/v1/job_status"), smilesig.ErrOrigin, ""},
+		{"a host with a trailing dot", to("https://api.smileidentity.com./v1/job_status"), smilesig.ErrOrigin, ""},
+		{"another port", to("https://api.smileidentity.com:8443/v1/job_status"), smilesig.ErrOrigin, ""},
+		{"plain http", to("http://api.smileidentity.com/v1/job_status"), smilesig.ErrOrigin, ""},
+		{"user info", to("https://user:pass@api.smileidentity.com/v1/job_status"), smilesig.ErrOrigin, ""},
+		{"a host beyond ASCII that folds to ours", to("https://api.\u017fmileidentity.com/v1/job_status"), smilesig.ErrOrigin, ""},
+		{"an opaque URL", func(_ *transport, r *request) { r.URL.Opaque = "//evil.example/v1/job_status" }, smilesig.ErrOrigin, ""},
+		{"JSON elsewhere, its type's name in lower case", func(_ *transport, r *request) {
+			to("https://evil.example")(nil, r)
+			r.Header = http.Header{"content-type": {"application/vnd.api+json"}}
+		}, smilesig.ErrOrigin, ""},
+		{"what looks like JSON elsewhere", elsewhere("/", "application/x-json"), smilesig.ErrOrigin, ""},
+		{"JSON among other types elsewhere", elsewhere("/", "text/plain, application/JSON"), smilesig.ErrOrigin, ""},
+		{"a selfie elsewhere", elsewhere("/v2/smart-selfie-enroll", "multipart/form-data"), smilesig.ErrOrigin, ""},
+		{"a body without a type elsewhere, on a path of Smile ID", elsewhere("//v1/upload/", ""), smilesig.ErrOrigin, ""},
+		{"a token elsewhere", secret("SmileID-Token"), smilesig.ErrOrigin, ""},
+		{"a raw API key elsewhere", secret("smileid-api-key"), smilesig.ErrOrigin, ""},
+		{"a redirected form", redirected("multipart/form-data"), smilesig.ErrOrigin, ""},
+		{"a redirected body without a type", redirected(""), smilesig.ErrOrigin, ""},
+		{"no URL", func(_ *transport, r *request) { r.URL = nil }, nil, "the request has no URL"},
+
+		{"no body", func(_ *transport, r *request) { r.Body = nil }, smilesig.ErrMalformed, ""},
+		{"NoBody", func(_ *transport, r *request) { r.Body = http.NoBody }, smilesig.ErrMalformed, ""},
+		{"an empty body", body(""), smilesig.ErrMalformed, ""},
+		{"an array", body(`[1]`), smilesig.ErrMalformed, ""},
+		{"a type that is not JSON", func(_ *transport, r *request) { r.Header.Set("Content-Type", "text/plain") }, smilesig.ErrMalformed, ""},
+		{"gzip", func(_ *transport, r *request) { r.Header.Set("Content-Encoding", "gzip") }, smilesig.ErrEncoded, ""},
+		{"another partner", body(`{"partner_id":"85"}`), smilesig.ErrPartner, ""},
+		{"a reader that fails", reads(io.MultiReader(strings.NewReader(`{"a":`), iotest.ErrReader(io.ErrUnexpectedEOF)), -1), io.ErrUnexpectedEOF, ""},
+		{"a body that fails to close", reads(closeFails{strings.NewReader("{}")}, -1), io.ErrClosedPipe, ""},
+		{"a byte more declared", func(_ *transport, r *request) { r.ContentLength++ }, smilesig.ErrMalformed, ""},
+		{"a byte less declared", func(_ *transport, r *request) { r.ContentLength-- }, smilesig.ErrMalformed, ""},
+		{"8 EiB declared", reads(strings.NewReader("{}"), math.MaxInt64), smilesig.ErrMalformed, ""},
+		{"1 MiB declared, an endless body", reads(endless, 1<<20), smilesig.ErrMalformed, ""},
+
+		{"no Signer for the body", func(tr *transport, _ *request) { tr.Signer = nil }, nil, "no credential"},
+		{"no Signer for the headers", func(tr *transport, r *request) { tr.Signer, r.URL.Path = nil, "/v2/smart-selfie-enroll" }, nil, "no credential"},
+		{"no Signer to confirm the answer", func(tr *transport, r *request) {
+			tr.Signer, tr.ConfirmResponses, r.URL.Path = nil, true, "/v3/aml/sync"
+		}, nil, "no credential"},
+		{"an origin without a scheme", origins(smileID, "127.0.0.1:9"), nil, `"127.0.0.1:9" in Origins`},
+		{"an origin without a host", origins("http:///"), nil, `"http:///" in Origins`},
+		{"an origin with a path", origins("http://127.0.0.1:9/v1"), nil, `"http://127.0.0.1:9/v1" in Origins`},
+		{"an origin with a query", origins("http://127.0.0.1:9?"), nil, "in Origins"},
+		{"an empty origin", origins(""), nil, `"" in Origins`},
+		{"a placement that is none", func(tr *transport, _ *request) {
+			tr.Placement = func(*request) smilesig.Placement { return 7 }
+		}, nil, "no such placement: 7"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			transport, base := newTransport(t)
+			req := newRequest(t, "POST", jobStatus, "application/json", nil)
+			req.Body, req.ContentLength = newSpyBody(`{"a":1}`), int64(len(`{"a":1}`))
+			tt.change(transport, req)
+			before, header := *req, maps.Clone(req.Header)
+			res, err := transport.RoundTrip(req)
+			assert.Nil(t, res)
+			require.Error(t, err)
+			if tt.want != nil {
+				assert.ErrorIs(t, err, tt.want)
+			}
+			assert.True(t, strings.HasPrefix(err.Error(), "smilesig: "), err)
+			assert.ErrorContains(t, err, tt.text)
+			assert.NotContains(t, err.Error(), "pass", "no user info")
+			assert.Empty(t, base.requests, "nothing is sent")
+			if body, ok := before.Body.(*spyBody); ok {
+				assert.EqualValues(t, 1, body.closed.Load(), "the body is closed once")
+			}
+			assert.Equal(t, header, req.Header, "the caller's request is unchanged")
+			assert.Equal(t, before.Body, req.Body)
+			assert.Equal(t, before.ContentLength, req.ContentLength)
+		})
+	}
+}
+
+type closeFails struct{ io.Reader }
+
+func (closeFails) Close() error { return io.ErrClosedPipe }
+
+func TestTransportMatchesOrigins(t *testing.T) {
+	for _, tt := range []struct {
+		origins []string
+		target  string
+		listed  bool
+	}{
+		{nil, "https://api.smileidentity.com/v1/token", true},
+		{nil, "HTTPS://API.SmileIdentity.com/v1/token", true},
+		{nil, "https://api.smileidentity.com:443/v1/token", true},
+		{nil, "https://testapi.smileidentity.com/v1/token", true},
+		{nil, "https://portal.smileidentity.com/api/v2/partner/wallet_balance", true},
+		{nil, "https://prod.smileidentity.com/api/v2/partner/id_status", true},
+		{nil, "https://smileidentity.com/v1/token", false},
+		{[]string{}, "https://api.smileidentity.com/v1/token", false},
+		{[]string{"http://127.0.0.1:8080"}, "http://127.0.0.1:8080/v1/token", true},
+		{[]string{"http://127.0.0.1:8080"}, "http://127.0.0.1/v1/token", false},
+		{[]string{"http://localhost:80"}, "http://localhost/v1/token", true},
+		{[]string{"Https://Example.com"}, "https://example.com:443/v1/token", true},
+		{[]string{"https://[::1]:443"}, "https://[::1]/v1/token", true},
+		{[]string{"https://example.com:80"}, "https://example.com/v1/token", false},
+		{[]string{"ftp://example.com"}, "ftp://example.com/v1/token", true},
+	} {
+		transport, base := newTransport(t)
+		transport.Origins = tt.origins
+		_, err := transport.RoundTrip(newRequest(t, "POST", tt.target, "application/json", strings.NewReader("{}")))
+		if tt.listed {
+			require.NoError(t, err, tt.target)
+			assert.Contains(t, base.bodies[0], `"signature"`, tt.target)
+		} else {
+			assert.ErrorIs(t, err, smilesig.ErrOrigin, tt.target)
+		}
+	}
+}
+
+func TestTransportStopsReadingWhenTheContextEnds(t *testing.T) {
+	never, writer := io.Pipe()
+	defer writer.Close()
+	gaveUp := errors.New("the user gave up")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(10*time.Millisecond, func() { cancel(gaveUp) })
+	for _, content := range []io.Reader{never, strings.NewReader("{}")} { // while the first is read, before the second
+		transport, base := newTransport(t)
+		body := &spyBody{Reader: content}
+		_, err := transport.RoundTrip(newRequest(t, "POST", jobStatus, "", body).WithContext(ctx))
+		assert.ErrorIs(t, err, gaveUp)
+		assert.EqualValues(t, 1, body.closed.Load())
+		assert.Empty(t, base.requests)
+	}
+}
+
+func TestTransportClosesIdleConnectionsOfItsBase(t *testing.T) {
+	connections := map[string]bool{}
+	server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { connections[r.RemoteAddr] = true }))
+	client := signedClient(t, server)
+	for range 2 {
+		send(t, client, server.URL+"/v1/job_status", nil, strings.NewReader("{}"))
+		client.CloseIdleConnections()
+	}
+	assert.Len(t, connections, 2)
+	client.Transport.(*smilesig.Transport).Base = new(spyBase)
+	client.CloseIdleConnections() // has none
+}
+
+func TestTransportTakesTheTimeForEachAttemptAfterReading(t *testing.T) {
+	transport, base := newTransport(t)
+	clock := testTime
+	transport.Now = func() time.Time { return clock }
+	slow := readerFunc(func(p []byte) (int, error) {
+		clock = clock.Add(time.Minute) // while the body trickles in
+		return copy(p, "{}"), io.EOF
+	})
+	for range 2 {
+		_, err := transport.RoundTrip(newRequest(t, "POST", jobStatus, "", slow))
+		require.NoError(t, err)
+		clock = clock.Add(9 * time.Minute) // a retry above us
+	}
+	assert.Equal(t, string(mustInject(t, testTime.Add(time.Minute))), base.bodies[0])
+	assert.Equal(t, string(mustInject(t, testTime.Add(11*time.Minute))), base.bodies[1])
+}
+
+func mustInject(t *testing.T, when time.Time) []byte {
+	body, err := newSigner(t, testCredential).Inject([]byte("{}"), when)
+	require.NoError(t, err)
+	return body
+}
+
+func TestTransportLeavesTheRequestToItsCallerAfterwards(t *testing.T) {
+	server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	transport := signedClient(t, server).Transport
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			req := newRequest(t, "POST", server.URL+"/v1/job_status", "application/json", nil)
+			for j := range 20 {
+				req.Body, req.ContentLength = io.NopCloser(strings.NewReader("{}")), 2
+				res, err := transport.RoundTrip(req)
+				req.Header.Set("X-Attempt", fmt.Sprint(i, j)) // right after return
+				if assert.NoError(t, err) {
+					res.Body.Close()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// ---- through a real server ----
+
+func TestNoRedirectTakesTheBodyOrThePairElsewhere(t *testing.T) {
+	var leaked atomic.Value // what the other server got of us
+	elsewhere := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		leaked.Store(fmt.Sprint(r.Method, " ", string(body), r.Header.Get("SmileID-Request-Signature"), r.Header.Get("SmileID-Partner-ID")))
+	}))
+	evil := strings.TrimPrefix(elsewhere.URL, "http://")
+	var location string
+	var code int
+	second := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(code)
+	}))
+	defer second.Close()
+	smile := httptest.NewTLSServer(http.RedirectHandler(second.URL+"/v2/smart-selfie-enroll", http.StatusPermanentRedirect))
+	defer smile.Close()
+	host := strings.TrimPrefix(second.URL, "https://")
+	client := signedClient(t, smile, second)
+	send := func(path, contentType string) error {
+		res, err := client.Do(newRequest(t, "POST", smile.URL+path, contentType, strings.NewReader(`{"secret":1}`)))
+		if err == nil {
+			res.Body.Close()
+		}
+		return err
+	}
+	paths := map[string]string{"/v1/job_status": "application/json", "/v2/smart-selfie-enroll": "multipart/form-data"}
+	for path, contentType := range paths {
+		for _, code = range []int{307, 308} {
+			for _, location = range []string{
+				elsewhere.URL + path, "//" + evil + path, "http://" + host + path, "https://user:pass@" + host + path,
+				"https://" + host + "@" + evil + path, "https://" + strings.Replace(host, ":", ".:", 1) + path,
+				"https://" + evil + "#@" + host, "https://" + evil + "?" + second.URL,
+			} {
+				assert.ErrorIs(t, send(path, contentType), smilesig.ErrOrigin, location)
+			}
+		}
+		assert.Nil(t, leaked.Load(), "the other server sees nothing")
+	}
+	for path, contentType := range paths {
+		for _, code = range []int{301, 302, 303} {
+			location = elsewhere.URL
+			require.NoError(t, send(path, contentType), "a GET may go anywhere")
+			assert.Equal(t, "GET ", leaked.Load(), "with neither body nor pair")
+		}
+	}
+}
+
+func TestARedirectToAListedOriginIsSignedAnew(t *testing.T) {
+	var body string
+	target := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got, _ := io.ReadAll(r.Body)
+		body = string(got)
+	}))
+	smile := serve(t, http.RedirectHandler(target.URL+"/v1/job_status", http.StatusPermanentRedirect))
+	send(t, signedClient(t, smile, target), smile.URL+"/v1/job_status", nil, strings.NewReader(`{"a":1}`))
+	assert.Equal(t, 1, strings.Count(body, `"signature"`))
+}
+
+func TestAResendCarriesTheSameSignedBytes(t *testing.T) {
+	var mu sync.Mutex
+	var bodies []string
+	seen := map[string]int{} // requests by connection
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		mu.Lock()
+		defer mu.Unlock()
+		bodies = append(bodies, string(body))
+		if seen[r.RemoteAddr]++; seen[r.RemoteAddr] == 2 {
+			// The connection dies before the first byte of the answer, as when
+			// a server closes one that was idle.
+			connection, _, err := http.NewResponseController(w).Hijack()
+			if assert.NoError(t, err) {
+				connection.Close()
+			}
+		}
+	}))
+	client := signedClient(t, server)
+	client.Transport.(*smilesig.Transport).Now = at(testTime)
+	for range 2 { // the second on the connection of the first
+		resends := http.Header{"Idempotency-Key": nil} // lets net/http resend a POST
+		send(t, client, server.URL+"/v1/job_status", resends, strings.NewReader("{}"))
+	}
+	require.Len(t, bodies, 3, "the second was sent twice")
+	for _, body := range bodies {
+		assert.Equal(t, string(mustInject(t, testTime)), body)
+	}
+}
+
+func TestTransportOverTheNetwork(t *testing.T) {
+	var protocols []int
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		protocols = append(protocols, r.ProtoMajor)
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		assert.EqualValues(t, len(body), r.ContentLength)
+		_, err = (&smilesig.Verifier{Signer: newSigner(t, testCredential)}).Verify(r.Context(), nil, body)
+		assert.NoError(t, err, "signed just now")
+	})
+	first, second := serve(t, handler), serveHTTP2(t, handler)
+	client := signedClient(t, first)
+	client.Transport.(*smilesig.Transport).Base = nil // http.DefaultTransport
+	send(t, client, first.URL+"/v1/job_status", nil, strings.NewReader("{}"))
+	send(t, signedClient(t, second), second.URL+"/v1/job_status", nil, strings.NewReader("{}"))
+	assert.Equal(t, []int{1, 2}, protocols)
+}
+
+// ---- answers ----
+
+// An answeringBase gives one answer to every request.
+type answeringBase struct {
+	status int
+	header http.Header
+	body   *spyBody
+}
+
+func (b *answeringBase) RoundTrip(req *http.Request) (*http.Response, error) {
+	req.Body.Close()
+	return &http.Response{StatusCode: b.status, Header: b.header, ContentLength: -1, Body: b.body}, nil
+}
+
+func TestConfirmResponses(t *testing.T) {
+	signer := newSigner(t, testCredential, otherCredential)
+	ours := pairBody(signer.Sign(testTime), `,"result":{"signature":"nested"}`)
+	old := pairBody(newSigner(t, otherCredential).Sign(testTime.Add(-10*365*24*time.Hour)), "")
+	wrong := pairBody(smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: strings.Repeat("A", 43) + "="}, "")
+	unkeyed := pairBody(smilesig.Pair{Timestamp: "1", Signature: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}, "")
+	doubled := pairBody(signer.Sign(testTime), `,"signature":"x"`)
+	padding := strings.Repeat(" ", smilesig.DefaultMaxBytes-len(ours))
+
+	const status, verify, enroll = "/v1/job_status", "/v2/verify", "/v2/smart-selfie-enroll"
+	const isJSON, text = "application/json", "text/plain"
+	for _, tt := range []struct {
+		name        string
+		path        string
+		code        int
+		contentType string
+		encoding    string
+		body        string
+		want        error
+	}{
+		{"signed", status, 200, isJSON, "", ours, nil},
+		{"signed with an accepted credential long ago", status, 200, isJSON, "", old, nil},
+		{"signed, no Content-Type", status, 200, "", "", ours, nil},
+		{"signed, odd Content-Type", status, 200, text, "", ours, nil},
+		{"as long as read", status, 200, isJSON, "", ours + padding, nil},
+		{"wrong pair", status, 200, isJSON, "", wrong, smilesig.ErrSignature},
+		{"wrong pair, odd Content-Type", status, 200, text, "", wrong, smilesig.ErrSignature},
+		{"unkeyed hash", status, 200, isJSON, "", unkeyed, smilesig.ErrSignature},
+		{"doubled", status, 200, isJSON, "", doubled, smilesig.ErrSignature},
+		{"signature not a string", status, 200, isJSON, "", `{"signature":true,"timestamp":"x"}`, smilesig.ErrSignature},
+		{"no pair", status, 200, isJSON, "", `{"a":1}`, smilesig.ErrMissing},
+		{"signature only", status, 200, isJSON, "", `{"signature":"x"}`, smilesig.ErrMissing},
+		{"timestamp only", status, 200, isJSON, "", `{"timestamp":"x"}`, smilesig.ErrMissing},
+		{"nested pair", status, 200, isJSON, "", `{"result":` + ours + `}`, smilesig.ErrMissing},
+		{"no JSON", status, 200, "text/html", "", `<html>`, smilesig.ErrMissing},
+		{"too long", status, 200, isJSON, "", ours + padding + " ", smilesig.ErrMissing},
+		{"encoded", status, 200, isJSON, "gzip", "\x1f\x8b", smilesig.ErrMissing},
+		{"204", status, 204, "", "", "", smilesig.ErrMissing},
+		{"HTTP 400", status, 400, isJSON, "", wrong, nil},
+		{"redirected as a GET", status, 302, isJSON, "", ours, smilesig.ErrMissing},
+		{"redirected as a POST", status, 307, isJSON, "", ours, smilesig.ErrMissing},
+
+		{"another endpoint, signed", verify, 200, isJSON, "", ours, nil},
+		{"another endpoint, wrong pair", verify, 201, isJSON, "", wrong, smilesig.ErrSignature},
+		{"another endpoint, wrong pair, no Content-Type", verify, 200, "", "", wrong, smilesig.ErrSignature},
+		{"another endpoint, no pair", verify, 200, isJSON, "", `{"success":true}`, nil},
+		{"another endpoint, signature only", verify, 200, isJSON, "", `{"signature":true}`, nil},
+		{"another endpoint, timestamp only", verify, 200, isJSON, "", `{"timestamp":"x"}`, nil},
+		{"another endpoint, not JSON", verify, 200, "text/html", "", wrong, nil},
+		{"another endpoint, broken JSON", verify, 200, isJSON, "", wrong + "x", nil},
+		{"another endpoint, encoded", verify, 200, isJSON, "br", "\x1f\x8b", nil},
+		{"another endpoint, too long", verify, 200, isJSON, "", wrong + padding + padding, nil},
+		{"another endpoint, redirected", verify, 302, isJSON, "", wrong, nil},
+		{"another endpoint, 204", verify, 204, "", "", "", nil},
+		{"header-signed, wrong pair", enroll, 200, isJSON, "", wrong, smilesig.ErrSignature},
+		{"unsigned, wrong pair", "/v1/auth_smile", 200, isJSON, "", wrong, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			base := &answeringBase{status: tt.code, header: http.Header{}, body: newSpyBody(tt.body)}
+			if tt.contentType != "" {
+				base.header.Set("Content-Type", tt.contentType)
+			}
+			if tt.encoding != "" {
+				base.header.Set("Content-Encoding", tt.encoding)
+			}
+			transport := &smilesig.Transport{Signer: signer, Base: base, ConfirmResponses: true}
+			res, err := transport.RoundTrip(newRequest(t, "POST", "https://api.smileidentity.com"+tt.path, "", strings.NewReader("{}")))
+			if tt.want != nil {
+				assert.Nil(t, res)
+				require.ErrorIs(t, err, tt.want)
+				assert.True(t, strings.HasPrefix(err.Error(), "smilesig: "), err)
+				assert.NotErrorIs(t, err, smilesig.ErrMalformed, "that would mean that nothing was sent")
+				assert.EqualValues(t, 1, base.body.closed.Load(), "the body is closed")
+				return
+			}
+			require.NoError(t, err)
+			got, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			assert.True(t, tt.body == string(got), "the answer is whole")
+			assert.Zero(t, base.body.closed.Load())
+			require.NoError(t, res.Body.Close())
+			assert.EqualValues(t, 1, base.body.closed.Load())
+		})
+	}
+}
+
+func TestConfirmResponsesThatBreakOff(t *testing.T) {
+	brokeOff := errors.New("the connection broke off")
+	for path, want := range map[string]error{"/v1/job_status": smilesig.ErrMissing, "/v2/verify": nil} {
+		base := &answeringBase{status: 200, body: &spyBody{Reader: io.MultiReader(strings.NewReader(`{"a":`), iotest.ErrReader(brokeOff))}}
+		transport := &smilesig.Transport{Signer: newSigner(t, testCredential), Base: base, ConfirmResponses: true}
+		res, err := transport.RoundTrip(newRequest(t, "POST", "https://api.smileidentity.com"+path, "", strings.NewReader("{}")))
+		if want != nil {
+			assert.ErrorIs(t, err, want)
+			assert.ErrorIs(t, err, brokeOff)
+			continue
+		}
+		require.NoError(t, err)
+		got, err := io.ReadAll(res.Body)
+		assert.ErrorIs(t, err, brokeOff)
+		assert.Equal(t, `{"a":`, string(got))
+	}
+}
+
+func TestConfirmResponsesLeavesErrorsAlone(t *testing.T) {
+	transport := &smilesig.Transport{Signer: newSigner(t, testCredential), ConfirmResponses: true}
+	transport.Base = roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress })
+	_, err := transport.RoundTrip(newRequest(t, "POST", jobStatus, "", strings.NewReader("{}")))
+	assert.Equal(t, io.ErrNoProgress, err)
+
+	transport.Base = roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	_, err = transport.RoundTrip(newRequest(t, "POST", jobStatus, "", strings.NewReader("{}")))
+	assert.ErrorIs(t, err, smilesig.ErrMissing, "an answer without a body")
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestConfirmResponsesThroughGzip(t *testing.T) {
+	answer := signedBody(t, "")
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip") // net/http asks for it, too
+		compressed := gzip.NewWriter(w)
+		fmt.Fprint(compressed, answer)
+		compressed.Close()
+	}))
+	client := signedClient(t, server)
+	client.Transport.(*smilesig.Transport).ConfirmResponses = true
+	asks := http.Header{"Accept-Encoding": {"gzip"}}
+
+	res := send(t, client, server.URL+"/v1/job_status", nil, strings.NewReader("{}"))
+	got, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	assert.Equal(t, answer, string(got), "net/http's own gzip is transparent")
+	assert.True(t, res.Uncompressed)
+
+	req := newRequest(t, "POST", server.URL+"/v1/job_status", "application/json", strings.NewReader("{}"))
+	maps.Copy(req.Header, asks)
+	_, err = client.Do(req)
+	assert.ErrorIs(t, err, smilesig.ErrMissing, "the caller asked for what cannot be read")
+
+	res = send(t, client, server.URL+"/v2/verify", asks, strings.NewReader("{}"))
+	plain, err := gzip.NewReader(res.Body)
+	require.NoError(t, err)
+	got, err = io.ReadAll(plain)
+	require.NoError(t, err)
+	assert.Equal(t, answer, string(got), "untouched")
+}
+
+// ConfirmResponses admits it: a confirmed answer proves as little as a callback.
+func TestAServerCanReflectOurPair(t *testing.T) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }))
+	client := signedClient(t, server)
+	client.Transport.(*smilesig.Transport).ConfirmResponses = true
+	answer, err := io.ReadAll(send(t, client, server.URL+"/v1/job_status", nil, strings.NewReader(`{"job_success":true}`)).Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(answer), `"job_success":true`)
+}
+
+func TestConfirmResponsesOfV3(t *testing.T) {
+	signer := newSigner(t, testCredential, otherCredential)
+	genuine := headerPair(newSigner(t, otherCredential).Sign(testTime.Add(-24 * time.Hour)))
+	half := http.Header{"response-signature": {genuine.Get("Response-Signature")}}
+	doubled := http.Header{"Response-Signature": {"x", "x"}, "Response-Timestamp": {"y"}}
+	const aml, kyc, other = "/v3/aml/sync", "/v3/enhanced_kyc/sync", "/v3/enhanced_kyc"
+	for _, tt := range []struct {
+		name   string
+		path   string
+		code   int
+		header http.Header
+		want   error
+	}{
+		{"signed", aml, 200, genuine, nil},
+		{"signed, doubled slashes", "//v3//aml/sync/", 200, genuine, nil},
+		{"forged", aml, 200, forgedHeaders, smilesig.ErrSignature},
+		{"forged, enhanced KYC", kyc, 201, forgedHeaders, smilesig.ErrSignature},
+		{"forged, HTTP 400", aml, 400, forgedHeaders, smilesig.ErrSignature},
+		{"forged, asynchronous", other, 202, forgedHeaders, smilesig.ErrSignature},
+		{"half", aml, 200, half, smilesig.ErrSignature},
+		{"half, asynchronous", other, 202, half, smilesig.ErrSignature},
+		{"doubled", aml, 200, doubled, smilesig.ErrSignature},
+		{"none", aml, 200, nil, smilesig.ErrMissing},
+		{"none, enhanced KYC", kyc, 204, nil, smilesig.ErrMissing},
+		{"302", aml, 302, genuine, smilesig.ErrMissing},
+		{"308", kyc, 308, nil, smilesig.ErrMissing},
+		{"none, HTTP 400", aml, 400, nil, nil},
+		{"none, asynchronous", other, 202, nil, nil},
+		{"a redirect, asynchronous", other, 307, nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			base := &answeringBase{status: tt.code, header: maps.Clone(tt.header), body: newSpyBody("any body")}
+			if base.header == nil {
+				base.header = http.Header{}
+			}
+			base.header.Set("SmileID-Job-ID", "job_made_up")
+			transport := &smilesig.Transport{Signer: signer, Base: base, ConfirmResponses: true}
+			res, err := transport.RoundTrip(newRequest(t, "POST", smileID+tt.path, "multipart/form-data", strings.NewReader("{}")))
+			if tt.want == nil {
+				require.NoError(t, err)
+				assert.Zero(t, base.body.reads.Load()+base.body.closed.Load(), "the body is the caller's")
+				require.NoError(t, res.Body.Close())
+				return
+			}
+			assert.Nil(t, res)
+			assert.ErrorIs(t, err, tt.want)
+			assert.ErrorContains(t, err, `do not repeat it, read the status of job "job_made_up"`)
+			assert.EqualValues(t, 1, base.body.closed.Load())
+		})
+	}
+}
+
+// ---- secrets of v3 ----
+
+func TestNoRedirectTakesASecretElsewhere(t *testing.T) {
+	var asked atomic.Int32
+	elsewhere := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	var code int
+	smile := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", elsewhere.URL)
+		w.WriteHeader(code)
+	}))
+	client := signedClient(t, smile)
+	for _, code = range []int{301, 302, 303, 307, 308} {
+		for _, method := range []string{"GET", "POST"} {
+			for _, name := range []string{"SmileID-Token", "smileid-api-key"} {
+				req := newRequest(t, method, smile.URL+"/v3/token", "", nil)
+				req.Header.Set(name, "made up")
+				_, err := client.Do(req)
+				assert.ErrorIs(t, err, smilesig.ErrOrigin, "%d %s %s", code, method, name)
+			}
+		}
+	}
+	assert.Zero(t, asked.Load())
+}
+
+// ---- what else a caller may do ----
+
+func TestAPanicOfTheCallersClosesTheBody(t *testing.T) {
+	panics := func() time.Time { panic("clock") }
+	for name, change := range map[string]func(*smilesig.Transport, *http.Request){
+		"Placement": func(tr *smilesig.Transport, _ *http.Request) {
+			tr.Placement = func(*http.Request) smilesig.Placement { panic("clock") }
+		},
+		"Now, in the body":    func(tr *smilesig.Transport, _ *http.Request) { tr.Now = panics },
+		"Now, in the headers": func(tr *smilesig.Transport, r *http.Request) { tr.Now, r.URL.Path = panics, "/v2/smart-selfie-enroll" },
+	} {
+		transport, base := newTransport(t)
+		body := newSpyBody("{}")
+		req := newRequest(t, "POST", jobStatus, "", body)
+		change(transport, req)
+		assert.PanicsWithValue(t, "clock", func() { transport.RoundTrip(req) }, name)
+		assert.EqualValues(t, 1, body.closed.Load(), name)
+		assert.Empty(t, base.requests, name)
+	}
+}
+
+func TestTrailersSurviveSigning(t *testing.T) {
+	var got http.Header
+	server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		got = r.Trailer
+	}))
+	for _, path := range []string{"/v1/job_status", "/v2/smart-selfie-enroll"} {
+		req := newRequest(t, "POST", server.URL+path, "", nil)
+		req.Trailer = http.Header{"X-Digest": nil}
+		end := readerFunc(func([]byte) (int, error) { req.Trailer.Set("X-Digest", "made up"); return 0, io.EOF })
+		req.Body = io.NopCloser(io.MultiReader(strings.NewReader("{}"), end))
+		res, err := signedClient(t, server).Do(req)
+		require.NoError(t, err)
+		res.Body.Close()
+		assert.Equal(t, http.Header{"X-Digest": {"made up"}}, got, path)
+	}
+}
