@@ -1,43 +1,42 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"syscall"
 	"testing"
+	"time"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"example.com/smilesig/examples/internal/servertest"
 )
 
-const path = "/8f14e45fceea167a5a36"
+func TestServer(t *testing.T) { servertest.TestServer(t, newRouter) }
 
-func TestServer(t *testing.T) { servertest.Test(t, run) }
+// A statusLog is a log of chi's own.
+type statusLog func(status int)
 
-func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
+func (l statusLog) NewLogEntry(*http.Request) middleware.LogEntry { return l }
+
+func (l statusLog) Write(status, _ int, _ http.Header, _ time.Duration, _ any) { l(status) }
+
+func (l statusLog) Panic(any, []byte) {}
+
+func TestMiddleware(t *testing.T) {
 	t.Parallel()
-	for name, keep := range map[string]func(context.Context, Result) error{
-		"error":                  func(context.Context, Result) error { return errors.New("made up") },
-		"panic":                  func(context.Context, Result) error { panic("made up") },
-		"panic of a broken pipe": func(context.Context, Result) error { panic(fmt.Errorf("database: %w", syscall.EPIPE)) },
-	} {
-		server := httptest.NewServer(newRouter(newVerifier(t), path, keep))
-		status, _, _ := post(t, genuine(), server.URL+path)
-		assert.Equal(t, http.StatusInternalServerError, status, name)
-		server.Close()
-	}
-}
-
-func TestAPanicIsAnErrorToWhoAsksForAnUpgrade(t *testing.T) {
-	t.Parallel()
-	router := newRouter(newVerifier(t), path, func(context.Context, Result) error { panic("made up") })
-	r := genuine().Request(path)
-	r.Header.Set("Connection", "Upgrade")
-	w := httptest.NewRecorder()
-	router.ServeHTTP(w, r)
-	assert.Equal(t, http.StatusInternalServerError, w.Code)
+	servertest.TestMiddleware(t, func(logged func(int), wrapped []func(http.Handler) http.Handler, handle servertest.Handle) http.Handler {
+		router := chi.NewRouter()
+		router.Use(middleware.RequestLogger(statusLog(logged)), middleware.Recoverer)
+		router.Use(wrapped...)
+		router.Post("/callbacks/{job}", func(w http.ResponseWriter, r *http.Request) {
+			status, body, err := handle(r)
+			if err != nil {
+				http.Error(w, err.Error(), status)
+				return
+			}
+			w.WriteHeader(status)
+			w.Write(body)
+		})
+		return router
+	})
 }

@@ -4,26 +4,24 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-
-	"example.com/smilesig"
 )
 
-// Smile passes verified callbacks on to the handlers behind it. It answers all
-// others as v does, and ends their chain.
+// Wrap makes a gin handler of net/http middleware, such as the Handler method of
+// a smilesig.Verifier or a joburl.URLs. When the middleware does not call next, it
+// has answered the request itself, and Wrap ends the chain.
 //
-// The handlers read the body as ever, and find the callback with
-// smilesig.FromContext(c.Request.Context()). Middleware before Smile finds it too
-// when c.Next returns, but not the body, which is good only until Smile returns.
-func Smile(v *smilesig.Verifier) gin.HandlerFunc {
+// The handlers behind it read the body as ever. What the middleware puts into the
+// context is in c.Request.Context(), not in c.
+func Wrap(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		isVerified := false
+		goesOn := false
 		next := func(_ http.ResponseWriter, r *http.Request) {
-			isVerified = true
+			goesOn = true
 			c.Request = r
 			c.Next()
 		}
-		v.Handler(http.HandlerFunc(next)).ServeHTTP(c.Writer, c.Request)
-		if !isVerified {
+		middleware(http.HandlerFunc(next)).ServeHTTP(c.Writer, c.Request)
+		if !goesOn {
 			c.Abort()
 		}
 	}

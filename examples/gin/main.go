@@ -1,85 +1,89 @@
-// A gin server for Smile ID's callbacks. To use it in a server of your own, copy
-// adapter.go.
+// A gin server for Smile ID's callbacks, each at the URL of its job. To use it in
+// a server of your own, copy adapter.go.
 //
 //	export SMILE_PARTNER_ID=… SMILE_API_KEY=…
-//	export SMILE_CALLBACK_PATH=/$(openssl rand -hex 16)
+//	export SMILE_ORIGIN=https://partner.example SMILE_CALLBACK_SECRET=$(openssl rand -hex 32)
 //	go run .
 //
-// It listens on SMILE_LISTEN, 127.0.0.1:8080 if that is not set, for a proxy that
-// has the TLS. SIGINT and SIGTERM stop it when the callbacks under way are answered.
+// A proxy in front has the TLS. What starts a job puts urls.For(job) into its
+// request as the callback_url, with urls made as in newRouter.
 package main
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"regexp"
-	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 )
 
 func main() {
 	gin.SetMode(gin.ReleaseMode)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal does not wait
-	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("SMILE_LISTEN"), "127.0.0.1:8080"))
-	if err == nil {
-		err = run(ctx, os.Getenv, listener)
-	}
+	router, err := newRouter(os.Getenv, logVerdict)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Fatal(err)
 	}
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: router, ReadTimeout: 20 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
-// Who has seen a pair can send any body with it, so the path is a secret too.
-var unguessable = regexp.MustCompile(`^/[0-9A-Za-z_-]{20,}$`)
+type keepFunc = func(ctx context.Context, job, verdict string) error
 
-func run(ctx context.Context, getenv func(string) string, listener net.Listener) error {
-	signer, err := smilesig.NewSigner(smilesig.Credential{
+// newRouter has no access log, because that would hold the URLs. It has no
+// gin.Recovery either: that sets no status after a panic about a broken
+// connection, even one to your database, and gin would acknowledge the callback
+// with 200. Without it, net/http closes the connection.
+func newRouter(getenv func(string) string, keep keepFunc) (http.Handler, error) {
+	signer, signerErr := smilesig.NewSigner(smilesig.Credential{
 		PartnerID: getenv("SMILE_PARTNER_ID"),
 		APIKey:    getenv("SMILE_API_KEY"),
 	})
-	if err != nil {
-		return fmt.Errorf("SMILE_PARTNER_ID, SMILE_API_KEY: %w", err)
-	}
-	path := getenv("SMILE_CALLBACK_PATH")
-	if !unguessable.MatchString(path) {
-		return errors.New("SMILE_CALLBACK_PATH: want a slash and 20 letters or digits at least, that nobody can guess")
+	urls, urlsErr := joburl.New(getenv("SMILE_ORIGIN")+"/callbacks", []byte(getenv("SMILE_CALLBACK_SECRET")))
+	if err := errors.Join(signerErr, urlsErr); err != nil {
+		return nil, err
 	}
 	verifier := &smilesig.Verifier{Signer: signer, Guard: &smilesig.MemoryGuard{}}
-	slog.Info("listening", "address", listener.Addr().String())
-	return serve(ctx, listener, newRouter(verifier, path, logResult))
+	router := gin.New()
+	router.POST("/callbacks/:job", Wrap(urls.Handler), Wrap(verifier.Handler), takeCallback(keep))
+	return router, nil
 }
 
-// serve answers requests until ctx ends, and then those that are under way.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       20 * time.Second, // header and body, which may hold photos
-		WriteTimeout:      30 * time.Second, // reading the body and the handler are in it
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
+// takeCallback acknowledges a callback once its verdict is kept. Without a 2xx it
+// comes again.
+func takeCallback(keep keepFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx := c.Request.Context()
+		job, _ := joburl.FromContext(ctx)
+		var result struct{ ResultCode, Status string } // v1 and v2 have ResultCode, v3 has status
+		if err := c.ShouldBindJSON(&result); err != nil || result.ResultCode+result.Status == "" {
+			slog.ErrorContext(ctx, "callback without a verdict", "job", job, "error", err)
+			c.AbortWithStatus(http.StatusBadRequest)
+			return
+		}
+		if err := keep(ctx, job, cmp.Or(result.ResultCode, result.Status)); err != nil {
+			slog.ErrorContext(ctx, "verdict not kept", "job", job, "error", err)
+			c.AbortWithStatus(http.StatusInternalServerError)
+			return
+		}
+		c.Status(http.StatusOK)
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		grace, cancel := context.WithTimeout(context.Background(), server.WriteTimeout)
-		defer cancel()
-		return server.Shutdown(grace)
+}
+
+// logVerdict stands for a partner's own code. That looks up the job, keeps the
+// verdict, and leaves a job alone that is decided.
+func logVerdict(ctx context.Context, job, verdict string) error {
+	cb, isVerified := smilesig.FromContext(ctx)
+	if !isVerified || job == "" {
+		return errors.New("urls.Handler or verifier.Handler is missing on this route")
 	}
+	slog.InfoContext(ctx, "callback", "job", job, "verdict", verdict, "seen_before", cb.SeenBefore)
+	return nil
 }

@@ -1,34 +1,43 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
-	"syscall"
+	"os"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/gin-gonic/gin"
 
 	"example.com/smilesig/examples/internal/servertest"
 )
 
-const path = "/8f14e45fceea167a5a36"
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.TestMode)
+	os.Exit(m.Run())
+}
 
-func TestServer(t *testing.T) { servertest.Test(t, run) }
+func TestServer(t *testing.T) { servertest.TestServer(t, newRouter) }
 
-func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
+func TestWrap(t *testing.T) {
 	t.Parallel()
-	for name, keep := range map[string]func(context.Context, Result) error{
-		"error":                   func(context.Context, Result) error { return errors.New("made up") },
-		"panic":                   func(context.Context, Result) error { panic("made up") },
-		"panic of a broken pipe":  func(context.Context, Result) error { panic(fmt.Errorf("database: %w", syscall.EPIPE)) },
-		"panic of net/http's own": func(context.Context, Result) error { panic(http.ErrAbortHandler) },
-	} {
-		server := httptest.NewServer(newRouter(newVerifier(t), path, keep))
-		status, _, _ := post(t, genuine(), server.URL+path)
-		assert.Equal(t, http.StatusInternalServerError, status, name)
-		server.Close()
-	}
+	servertest.TestMiddleware(t, func(logged func(int), middleware []func(http.Handler) http.Handler, handle servertest.Handle) http.Handler {
+		router := gin.New()
+		router.Use(
+			func(c *gin.Context) { c.Next(); logged(c.Writer.Status()) },
+			gin.RecoveryWithWriter(io.Discard),
+			gin.ErrorLogger(), // answers with the errors
+		)
+		for _, m := range middleware {
+			router.Use(Wrap(m))
+		}
+		router.POST("/callbacks/:job", func(c *gin.Context) {
+			status, body, err := handle(c.Request)
+			if err != nil {
+				c.AbortWithError(status, err)
+				return
+			}
+			c.Data(status, "text/plain", body)
+		})
+		return router
+	})
 }

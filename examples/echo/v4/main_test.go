@@ -1,33 +1,42 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"example.com/smilesig/examples/internal/servertest"
 )
 
-const path = "/8f14e45fceea167a5a36"
+func TestServer(t *testing.T) { servertest.TestServer(t, newRouter) }
 
-func TestServer(t *testing.T) { servertest.Test(t, run) }
-
-func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
+func TestWrapMiddleware(t *testing.T) {
 	t.Parallel()
-	for name, keep := range map[string]func(context.Context, Result) error{
-		"error":                  func(context.Context, Result) error { return errors.New("made up") },
-		"panic":                  func(context.Context, Result) error { panic("made up") },
-		"panic of a broken pipe": func(context.Context, Result) error { panic(fmt.Errorf("database: %w", syscall.EPIPE)) },
-	} {
-		server := httptest.NewServer(newRouter(newVerifier(t), path, keep))
-		status, _, _ := post(t, genuine(), server.URL+path)
-		assert.Equal(t, http.StatusInternalServerError, status, name)
-		server.Close()
-	}
+	servertest.TestMiddleware(t, func(logged func(int), wrapped []func(http.Handler) http.Handler, handle servertest.Handle) http.Handler {
+		router := echo.New()
+		router.Use(
+			middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
+				HandleError: true,
+				LogStatus:   true,
+				LogValuesFunc: func(_ echo.Context, v middleware.RequestLoggerValues) error {
+					logged(v.Status)
+					return nil
+				},
+			}),
+			middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}),
+		)
+		for _, w := range wrapped {
+			router.Use(echo.WrapMiddleware(w))
+		}
+		router.POST("/callbacks/:job", func(c echo.Context) error {
+			status, body, err := handle(c.Request())
+			if err != nil {
+				return echo.NewHTTPError(status, err.Error())
+			}
+			return c.Blob(status, "text/plain", body)
+		})
+		return router
+	})
 }
