@@ -1,15 +1,21 @@
 // A net/http server for the callbacks of several tenants, each a partner of
-// Smile ID with a path and keys of its own. SMILE_TENANTS names a file that has
-// them:
+// Smile ID with keys of its own. SMILE_TENANTS names a file that has them:
 //
 //	{
-//	  "kenya":   {"Path": "/8f14e45fceea167a5a36", "Credentials": [{"PartnerID": "085", "APIKey": "…"}]},
-//	  "nigeria": {"Path": "/c9f0f895fb98ab9159f5", "Credentials": [{"PartnerID": "2343", "APIKey": "…"}]}
+//	  "kenya":   {"Credentials": [{"PartnerID": "085", "APIKey": "…"}],  "Secrets": ["…"]},
+//	  "nigeria": {"Credentials": [{"PartnerID": "2343", "APIKey": "…"}], "Secrets": ["…"]}
 //	}
+//
+// SMILE_ORIGIN is where Smile ID reaches the server, such as https://partner.example.
+// The callbacks of each job have a URL of their own, such as
+// https://partner.example/callbacks/kenya/…: what starts a job puts urls.For(job)
+// into its request as the callback_url, with urls made as in tenant.prepare. A
+// secret for them comes from "openssl rand -hex 32".
 //
 // To rotate a key, put the new credential first, leave the old one behind it, and
 // send SIGHUP. When Smile ID has ceased to use the old one, remove it, and send
 // SIGHUP again. If there is anything wrong with the file, no credential changes.
+// Package joburl says how to rotate a secret; each step takes a restart.
 //
 // It listens on SMILE_LISTEN, 127.0.0.1:8080 if that is not set, for a proxy that
 // has the TLS. SIGINT and SIGTERM stop it when the callbacks under way are answered.
@@ -35,7 +41,7 @@ func main() {
 	signal.Notify(hangups, syscall.SIGHUP)
 	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("SMILE_LISTEN"), "127.0.0.1:8080"))
 	if err == nil {
-		err = run(ctx, os.Getenv("SMILE_TENANTS"), hangups, listener)
+		err = run(ctx, os.Getenv("SMILE_TENANTS"), os.Getenv("SMILE_ORIGIN"), hangups, listener)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,16 +49,16 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, tenantsFile string, hangups <-chan os.Signal, listener net.Listener) error {
-	tenants, err := readTenants(tenantsFile)
+func run(ctx context.Context, tenantsFile, origin string, hangups <-chan os.Signal, listener net.Listener) error {
+	tenants, err := readTenants(tenantsFile, origin)
 	if err != nil {
-		return fmt.Errorf("SMILE_TENANTS: %w", err)
+		return fmt.Errorf("SMILE_TENANTS, SMILE_ORIGIN: %w", err)
 	}
 	go func() {
 		for {
 			select {
 			case <-hangups:
-				if err := tenants.rotate(tenantsFile); err != nil {
+				if err := tenants.rotate(tenantsFile, origin); err != nil {
 					slog.Error("credentials not rotated", "error", err)
 				} else {
 					slog.Info("credentials rotated")
@@ -63,7 +69,7 @@ func run(ctx context.Context, tenantsFile string, hangups <-chan os.Signal, list
 		}
 	}()
 	slog.Info("listening", "address", listener.Addr().String())
-	return serve(ctx, listener, newMux(tenants, logResult))
+	return serve(ctx, listener, newMux(tenants, logVerdict))
 }
 
 // serve answers requests until ctx ends, and then those that are under way.

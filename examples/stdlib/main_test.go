@@ -41,7 +41,7 @@ type process struct {
 func startProcess(t *testing.T, tenantsFile string) *process {
 	p := &process{command: exec.Command(os.Args[0]), done: make(chan struct{})}
 	p.command.Env = append(os.Environ(), "SMILESIG_TEST_MAIN=1", "GORACE=atexit_sleep_ms=0",
-		"SMILE_LISTEN=127.0.0.1:0", "SMILE_TENANTS="+tenantsFile)
+		"SMILE_LISTEN=127.0.0.1:0", "SMILE_ORIGIN="+origin, "SMILE_TENANTS="+tenantsFile)
 	output, err := p.command.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.command.Start())
@@ -149,8 +149,8 @@ func TestItDoesNotStartWithoutTenants(t *testing.T) {
 	t.Parallel()
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), "SMILESIG_TEST_MAIN=1", "GORACE=atexit_sleep_ms=0",
-		"SMILE_LISTEN=127.0.0.1:0", "SMILE_TENANTS=")
+		"SMILE_LISTEN=127.0.0.1:0", "SMILE_ORIGIN="+origin, "SMILE_TENANTS=")
 	output, err := command.CombinedOutput()
 	assert.Error(t, err, "exit status")
-	assert.Contains(t, string(output), "SMILE_TENANTS: ")
+	assert.Contains(t, string(output), "SMILE_TENANTS")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,15 +9,10 @@ import (
 	"net/http"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 )
 
-// A Result is what is used of a v1 or v2 callback. v3 webhooks have other names.
-type Result struct {
-	SmileJobID string
-	ResultCode string
-}
-
-type keepFunc func(ctx context.Context, tenant string, r Result) error
+type keepFunc func(ctx context.Context, tenant, job, verdict string) error
 
 // newMux gives each tenant a Verifier. They share a guard, which must be so if
 // two tenants have a credential in common.
@@ -25,22 +21,25 @@ func newMux(all tenants, keep keepFunc) *http.ServeMux {
 	mux := http.NewServeMux()
 	for name, t := range all {
 		verifier := &smilesig.Verifier{Signer: t.signer, Guard: guard}
-		mux.Handle("POST "+t.Path, verifier.Handler(takeCallback(name, keep)))
+		mux.Handle("POST /callbacks/"+name+"/", t.urls.Handler(verifier.Handler(takeCallback(name, keep))))
 	}
 	return mux
 }
 
-// takeCallback acknowledges a callback once it is kept. Without a 2xx it comes again.
+// takeCallback acknowledges a callback once its verdict is kept. Without a 2xx it
+// comes again.
 func takeCallback(tenant string, keep keepFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var result Result
-		if err := json.NewDecoder(r.Body).Decode(&result); err != nil || result.SmileJobID == "" {
-			slog.ErrorContext(r.Context(), "callback without SmileJobID", "tenant", tenant, "error", err)
-			http.Error(w, "no SmileJobID", http.StatusBadRequest)
+		ctx := r.Context()
+		job, _ := joburl.FromContext(ctx)
+		var result struct{ ResultCode, Status string } // v1 and v2 have ResultCode, v3 has status
+		if err := json.NewDecoder(r.Body).Decode(&result); err != nil || result.ResultCode+result.Status == "" {
+			slog.ErrorContext(ctx, "callback without a verdict", "tenant", tenant, "job", job, "error", err)
+			http.Error(w, "no verdict", http.StatusBadRequest)
 			return
 		}
-		if err := keep(r.Context(), tenant, result); err != nil {
-			slog.ErrorContext(r.Context(), "callback not kept", "tenant", tenant, "error", err)
+		if err := keep(ctx, tenant, job, cmp.Or(result.ResultCode, result.Status)); err != nil {
+			slog.ErrorContext(ctx, "verdict not kept", "tenant", tenant, "job", job, "error", err)
 			http.Error(w, "not kept", http.StatusInternalServerError)
 			return
 		}
@@ -48,12 +47,13 @@ func takeCallback(tenant string, keep keepFunc) http.Handler {
 	})
 }
 
-// logResult is where a partner would look up the job and store its result.
-func logResult(ctx context.Context, tenant string, r Result) error {
+// logVerdict stands for a partner's own code. That looks up the job, keeps the
+// verdict, and leaves a job alone that is decided.
+func logVerdict(ctx context.Context, tenant, job, verdict string) error {
 	cb, isVerified := smilesig.FromContext(ctx)
-	if !isVerified {
-		return errors.New("not verified: is the Verifier's Handler missing on this route?")
+	if !isVerified || job == "" {
+		return errors.New("urls.Handler or verifier.Handler is missing on this route")
 	}
-	slog.InfoContext(ctx, "callback", "tenant", tenant, "job", r.SmileJobID, "code", r.ResultCode, "seen_before", cb.SeenBefore)
+	slog.InfoContext(ctx, "callback", "tenant", tenant, "job", job, "verdict", verdict, "seen_before", cb.SeenBefore)
 	return nil
 }

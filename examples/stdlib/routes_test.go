@@ -5,47 +5,64 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
 )
 
 const (
-	kenyaPath   = "/8f14e45fceea167a5a36"
-	nigeriaPath = "/c9f0f895fb98ab9159f5"
+	origin        = "https://partner.example"
+	kenyaSecret   = "made-up-secret-of-kenya-32-bytes"
+	nigeriaSecret = "made-up-secret-of-nigeria-32-bytes"
 )
 
 var (
 	kenya    = smilesig.Credential{PartnerID: "085", APIKey: "made-up-key-of-kenya"}
 	newKenya = smilesig.Credential{PartnerID: "085", APIKey: "made-up-new-key-of-kenya"}
 	nigeria  = smilesig.Credential{PartnerID: "2343", APIKey: "made-up-key-of-nigeria"}
+
+	kenyaPath   = pathOf("kenya", kenyaSecret, "production:4711:1")
+	nigeriaPath = pathOf("nigeria", nigeriaSecret, "production:4711:1")
 )
+
+// pathOf is the path of a job's callback URL.
+func pathOf(tenant, secret, job string) string {
+	urls, err := joburl.New(origin+"/callbacks/"+tenant, []byte(secret))
+	if err != nil {
+		panic(err)
+	}
+	return strings.TrimPrefix(urls.For(job), origin)
+}
 
 // writeTenants writes the tenants' file. smilesig.Credential would hide the keys.
 func writeTenants(t *testing.T, file string, kenyas ...smilesig.Credential) {
 	type credential struct{ PartnerID, APIKey, Label string }
 	type plain struct {
-		Path        string
 		Credentials []credential
+		Secrets     []string
 	}
-	all := map[string]plain{
-		"kenya":   {Path: kenyaPath},
-		"nigeria": {Path: nigeriaPath, Credentials: []credential{credential(nigeria)}},
-	}
+	ofKenya := plain{Secrets: []string{kenyaSecret}}
 	for _, c := range kenyas {
-		all["kenya"] = plain{kenyaPath, append(all["kenya"].Credentials, credential(c))}
+		ofKenya.Credentials = append(ofKenya.Credentials, credential(c))
 	}
-	text, err := json.Marshal(all)
+	text, err := json.Marshal(map[string]plain{
+		"kenya":   ofKenya,
+		"nigeria": {[]credential{credential(nigeria)}, []string{nigeriaSecret}},
+	})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 }
@@ -74,7 +91,7 @@ func post(t *testing.T, cb smilesigtest.Callback, url string) int {
 }
 
 func newServer(t *testing.T, keep keepFunc) *httptest.Server {
-	all, err := readTenants(newTenantsFile(t, kenya))
+	all, err := readTenants(newTenantsFile(t, kenya), origin)
 	require.NoError(t, err)
 	server := httptest.NewUnstartedServer(newMux(all, keep))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // net/http's own, of panics
@@ -85,34 +102,45 @@ func newServer(t *testing.T, keep keepFunc) *httptest.Server {
 
 func TestTwoTenants(t *testing.T) {
 	t.Parallel()
-	kept := make(map[string]string) // partner by tenant
-	server := newServer(t, func(ctx context.Context, tenant string, r Result) error {
+	kept := make(chan string, 9)
+	server := newServer(t, func(ctx context.Context, tenant, job, verdict string) error {
 		cb, _ := smilesig.FromContext(ctx)
-		kept[tenant] = cb.PartnerID
-		return logResult(ctx, tenant, r)
+		kept <- fmt.Sprint(tenant, " ", job, " ", verdict, " of partner ", cb.PartnerID)
+		return logVerdict(ctx, tenant, job, verdict)
 	})
 	ofKenya, ofNigeria := callback(kenya), callback(nigeria)
-	for name, test := range map[string]struct {
+	webhook := callback(nigeria)
+	webhook.Body, _ = smilesigtest.Sample("biometric_kyc", smilesig.InHeader)
+	webhook.Placement, webhook.Time = smilesig.InHeader, webhook.Time.Add(time.Second)
+	for _, test := range []struct {
+		name   string
 		sent   smilesigtest.Callback
 		path   string
 		status int
 	}{
-		"kenya's":            {ofKenya, kenyaPath, http.StatusOK},
-		"nigeria's":          {ofNigeria, nigeriaPath, http.StatusOK},
-		"kenya's to nigeria": {ofKenya, nigeriaPath, http.StatusUnauthorized},
-		"nigeria's to kenya": {ofNigeria, kenyaPath, http.StatusUnauthorized},
-		"forged":             {ofKenya.Forged(), kenyaPath, http.StatusUnauthorized},
-		"to nobody":          {ofKenya, "/callbacks", http.StatusNotFound},
+		{"kenya's to nigeria", ofKenya, nigeriaPath, http.StatusUnauthorized},
+		{"nigeria's to kenya", ofNigeria, kenyaPath, http.StatusUnauthorized},
+		{"kenya's to nobody", ofKenya, "/callbacks", http.StatusNotFound},
+		{"kenya's to no job", ofKenya, "/callbacks/kenya/guessed", http.StatusNotFound},
+		{"kenya's to nigeria's job", ofKenya, strings.Replace(nigeriaPath, "nigeria", "kenya", 1), http.StatusNotFound},
+		{"kenya's with a query", ofKenya, kenyaPath + "?ResultCode=0810", http.StatusNotFound},
+		{"kenya's with nigeria's secret", ofKenya, pathOf("kenya", nigeriaSecret, "production:4711:1"), http.StatusNotFound},
+		{"forged", ofKenya.Forged(), kenyaPath, http.StatusUnauthorized},
+		{"kenya's", ofKenya, kenyaPath, http.StatusOK},
+		{"nigeria's", ofNigeria, nigeriaPath, http.StatusOK},
+		{"nigeria's v3", webhook, nigeriaPath, http.StatusOK},
 	} {
-		assert.Equal(t, test.status, post(t, test.sent, server.URL+test.path), name)
+		assert.Equal(t, test.status, post(t, test.sent, server.URL+test.path), test.name)
 	}
-	server.Close()
-	assert.Equal(t, map[string]string{"kenya": "085", "nigeria": "2343"}, kept)
+	require.Len(t, kept, 3)
+	assert.Equal(t, "kenya production:4711:1 1210 of partner 085", <-kept)
+	assert.Equal(t, "nigeria production:4711:1 1210 of partner 2343", <-kept)
+	assert.Equal(t, "nigeria production:4711:1 clear of partner 2343", <-kept)
 }
 
 func TestOversize(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, logResult)
+	server := newServer(t, logVerdict)
 	const size = smilesig.DefaultMaxBytes + 1
 	request, err := http.NewRequest(http.MethodPost, server.URL+kenyaPath, io.LimitReader(rand.Reader, size))
 	require.NoError(t, err)
@@ -126,7 +154,7 @@ func TestOversize(t *testing.T) {
 
 func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, func(_ context.Context, tenant string, _ Result) error {
+	server := newServer(t, func(_ context.Context, tenant, _, _ string) error {
 		if tenant == "kenya" {
 			panic("made up")
 		}
@@ -136,9 +164,9 @@ func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 	assert.Equal(t, http.StatusInternalServerError, post(t, callback(nigeria), server.URL+nigeriaPath))
 }
 
-func TestUnreadableResult(t *testing.T) {
+func TestNoVerdict(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, logResult)
-	unreadable := smilesigtest.NewCallback(kenya, []byte(`{"SmileJobID":1}`))
+	server := newServer(t, logVerdict)
+	unreadable := smilesigtest.NewCallback(kenya, []byte(`{"ResultCode":1}`))
 	assert.Equal(t, http.StatusBadRequest, post(t, unreadable, server.URL+kenyaPath))
 }
