@@ -2,39 +2,69 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"strings"
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
+)
+
+// The jobs of the samples that are sent.
+const (
+	kycJob      = "biometric-kyc-job-1"
+	documentJob = "document-verification-job-1"
 )
 
 // callbacks is what Smile ID, and who is not Smile ID, sends to the partner.
 type callbacks struct {
-	credential  smilesig.Credential
-	callbackURL string
-	delivered   smilesigtest.Callback // by deliver
+	credential smilesig.Credential
+	urls       *joburl.URLs
+	delivered  smilesigtest.Callback // by deliver
 }
 
 func (c *callbacks) webhook() (status int, err error) {
 	body, _ := smilesigtest.Sample("document_verification", smilesig.InHeader)
-	return c.send(c.signedAgo(2*time.Second, smilesigtest.NewWebhook(c.credential, body)))
+	webhook := c.signedAgo(2*time.Second, smilesigtest.NewWebhook(c.credential, body))
+	return c.send(webhook, c.urls.For(documentJob))
 }
 
-func (c *callbacks) forged() (status int, err error) { return c.send(c.genuine().Forged()) }
+func (c *callbacks) forged() (status int, err error) {
+	return c.send(c.genuine().Forged(), c.urls.For(kycJob))
+}
 
-func (c *callbacks) stale() (status int, err error) { return c.send(c.genuine().Stale()) }
+func (c *callbacks) stale() (status int, err error) {
+	return c.send(c.genuine().Stale(), c.urls.For(kycJob))
+}
 
 // deliver sends the same bytes every time, as Smile ID does when it got no answer.
 func (c *callbacks) deliver() (status int, err error) {
 	if c.delivered.Body == nil {
 		c.delivered = c.signedAgo(time.Second, c.genuine())
 	}
-	return c.send(c.delivered)
+	return c.send(c.delivered, c.urls.For(kycJob))
 }
 
 // swapped sends the pair that has served for one body with another.
 func (c *callbacks) swapped() (status int, err error) {
-	return c.send(c.delivered.WithBody([]byte(`{"ResultCode":"1210","PartnerParams":{"user_id":"somebody-else"}}`)))
+	other := c.delivered.WithBody([]byte(`{"ResultCode":"1210","PartnerParams":{"user_id":"somebody-else"}}`))
+	return c.send(other, c.urls.For(kycJob))
+}
+
+// atGuessedURL sends what was delivered to a URL for another job, made of the URL
+// that is known.
+func (c *callbacks) atGuessedURL() (status int, err error) {
+	known := c.urls.For(kycJob)
+	mac := known[len(known)-22:]
+	base := known[:strings.LastIndex(known, "/")+1]
+	return c.send(c.delivered, base+base64.RawURLEncoding.EncodeToString([]byte(documentJob))+mac)
+}
+
+// atOtherJobsURL sends a new genuine callback to the URL of another job, as the
+// holder of a v3 token can have it sent by /v3/replay.
+func (c *callbacks) atOtherJobsURL() (status int, err error) {
+	return c.send(c.signedAgo(3*time.Second, c.genuine()), c.urls.For(documentJob))
 }
 
 func (c *callbacks) genuine() smilesigtest.Callback {
@@ -49,6 +79,6 @@ func (c *callbacks) signedAgo(ago time.Duration, cb smilesigtest.Callback) smile
 	return cb
 }
 
-func (c *callbacks) send(cb smilesigtest.Callback) (status int, err error) {
-	return statusOf(cb.Send(context.Background(), nil, c.callbackURL))
+func (c *callbacks) send(cb smilesigtest.Callback, url string) (status int, err error) {
+	return statusOf(cb.Send(context.Background(), nil, url))
 }

@@ -50,14 +50,14 @@ func run(out io.Writer) error {
 	}
 	defer partner.close()
 
-	requests := requests{smileID: smileID, signing: partner.client, callbackURL: partner.callbackURL}
-	callbacks := callbacks{credential: credential, callbackURL: partner.callbackURL}
+	requests := requests{smileID: smileID, signing: partner.client, urls: partner.urls}
+	callbacks := callbacks{credential: credential, urls: partner.urls}
 	return play(out, []step{
 		{200, "Basic KYC request, signed in its JSON: accepted", requests.basicKYC},
 		{400, "the same request without the Transport, not signed: refused", requests.unsignedBasicKYC},
 		{200, "biometric job: /v1/upload, signed in its JSON: accepted", requests.prepareUpload},
 		{200, "biometric job: zip put to another origin, untouched: accepted", requests.putZip},
-		{200, "biometric job: its signed callback came to us: verified", requests.awaitCallback},
+		{200, "biometric job: its signed callback came to its own URL: verified", requests.awaitCallback},
 		{200, "multipart selfie request, signed in its headers: accepted", requests.enrollSelfie},
 		{200, "v3 webhook, the pair in its headers: verified", callbacks.webhook},
 		{401, "callback signed with another key: refused", callbacks.forged},
@@ -65,6 +65,8 @@ func run(out io.Writer) error {
 		{200, "callback delivered: verified", callbacks.deliver},
 		{200, "the same bytes delivered again, as after a lost answer: verified", callbacks.deliver},
 		{503, "its genuine pair with another body: refused by the replay guard", callbacks.swapped},
+		{404, "its genuine pair and body at a guessed URL of another job: refused", callbacks.atGuessedURL},
+		{409, "a genuine callback at the true URL of another job: refused by our handler", callbacks.atOtherJobsURL},
 	})
 }
 

@@ -22,7 +22,7 @@ func TestItsLines(t *testing.T) {
 400  the same request without the Transport, not signed: refused
 200  biometric job: /v1/upload, signed in its JSON: accepted
 200  biometric job: zip put to another origin, untouched: accepted
-200  biometric job: its signed callback came to us: verified
+200  biometric job: its signed callback came to its own URL: verified
 200  multipart selfie request, signed in its headers: accepted
 200  v3 webhook, the pair in its headers: verified
 401  callback signed with another key: refused
@@ -30,6 +30,8 @@ func TestItsLines(t *testing.T) {
 200  callback delivered: verified
 200  the same bytes delivered again, as after a lost answer: verified
 503  its genuine pair with another body: refused by the replay guard
+404  its genuine pair and body at a guessed URL of another job: refused
+409  a genuine callback at the true URL of another job: refused by our handler
 `, out.String())
 }
 

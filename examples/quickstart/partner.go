@@ -1,19 +1,22 @@
 package main
 
 import (
+	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"net/http"
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 )
 
 // A partner of Smile ID: what smilesig is for.
 type partner struct {
-	client      *http.Client // signs its requests to Smile ID
-	server      *http.Server // takes Smile ID's callbacks
-	callbackURL string
+	client *http.Client // signs its requests to Smile ID
+	server *http.Server // takes Smile ID's callbacks
+	urls   *joburl.URLs // makes a callback URL for each job
 }
 
 func startPartner(credential smilesig.Credential, smileIDOrigin string) (*partner, error) {
@@ -25,10 +28,16 @@ func startPartner(credential smilesig.Credential, smileIDOrigin string) (*partne
 	if err != nil {
 		return nil, err
 	}
+	secret := make([]byte, 32)
+	rand.Read(secret) // in production it outlives the process
+	urls, err := joburl.New("http://"+listener.Addr().String()+"/callbacks", secret)
+	if err != nil {
+		return nil, err
+	}
 	p := &partner{
-		client:      newClient(signer, smileIDOrigin),
-		server:      newCallbackServer(signer),
-		callbackURL: "http://" + listener.Addr().String() + "/callbacks",
+		client: newClient(signer, smileIDOrigin),
+		server: newCallbackServer(signer, urls),
+		urls:   urls,
 	}
 	go p.server.Serve(listener)
 	return p, nil
@@ -45,8 +54,9 @@ func newClient(signer *smilesig.Signer, origin string) *http.Client {
 	}
 }
 
-// newCallbackServer returns a server whose handler runs for verified callbacks only.
-func newCallbackServer(signer *smilesig.Signer) *http.Server {
+// newCallbackServer returns a server whose handler runs for verified callbacks at
+// the URL of a job only.
+func newCallbackServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server {
 	verifier := &smilesig.Verifier{
 		Signer: signer,
 		Guard:  new(smilesig.MemoryGuard),
@@ -55,17 +65,29 @@ func newCallbackServer(signer *smilesig.Signer) *http.Server {
 		OnReject: func(*http.Request, error) (status int) { return 0 },
 	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks", verifier.Handler(http.HandlerFunc(takeResult)))
+	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
 	return &http.Server{Handler: mux, ReadTimeout: time.Minute}
 }
 
-// takeResult has a verified callback. It reads the body as ever.
+// takeResult has a verified callback. The URL says which job it is for. The body
+// may say so too, and is refused if it says something else.
 func takeResult(w http.ResponseWriter, r *http.Request) {
 	_, isVerified := smilesig.FromContext(r.Context())
-	var result map[string]any
-	if !isVerified || json.NewDecoder(r.Body).Decode(&result) != nil {
+	job, hasJob := joburl.FromContext(r.Context())
+	type params struct {
+		JobID string `json:"job_id"`
+	}
+	var result struct {
+		PartnerParams params // of v1 and v2
+		V3            params `json:"partner_params"`
+	}
+	if !isVerified || !hasJob || json.NewDecoder(r.Body).Decode(&result) != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	w.WriteHeader(http.StatusOK) // here a partner would look up the job and keep the result
+	if claimed := cmp.Or(result.PartnerParams.JobID, result.V3.JobID, job); claimed != job {
+		w.WriteHeader(http.StatusConflict)
+		return
+	}
+	w.WriteHeader(http.StatusOK) // here a partner would keep the result of the job
 }

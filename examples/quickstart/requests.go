@@ -11,15 +11,16 @@ import (
 	"net/http"
 	"strings"
 
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
 )
 
 // requests is what the partner's client sends to Smile ID.
 type requests struct {
-	smileID     *smilesigtest.Server
-	signing     *http.Client
-	callbackURL string
-	uploadURL   string // from prepareUpload
+	smileID   *smilesigtest.Server
+	signing   *http.Client
+	urls      *joburl.URLs
+	uploadURL string // from prepareUpload
 }
 
 const basicKYC = `{"partner_id":"085","partner_params":{"user_id":"user-1","job_id":"job-1","job_type":5},` +
@@ -38,7 +39,7 @@ func (q *requests) prepareUpload() (status int, err error) {
 	body, err := json.Marshal(map[string]any{
 		"smile_client_id": "085",
 		"file_name":       "selfie.zip",
-		"callback_url":    q.callbackURL,
+		"callback_url":    q.urls.For("job-2"),
 		"partner_params":  map[string]any{"user_id": "user-2", "job_id": "job-2", "job_type": 1},
 	})
 	if err != nil {
