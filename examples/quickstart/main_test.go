@@ -57,7 +57,7 @@ func (to toStandIn) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.URL = u
+	req.URL, req.Host = u, u.Host
 	return http.DefaultTransport.RoundTrip(req)
 }
 
