@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"example.com/smilesig"
@@ -30,6 +31,9 @@ type Callback struct {
 	// replaces the one that is there. It must be a JSON object if the pair goes
 	// into it.
 	Body []byte
+
+	// Header has further headers, such as v3's Job-ID. Nothing signs them.
+	Header http.Header
 
 	// Time is what is signed, to the millisecond.
 	Time time.Time
@@ -61,12 +65,6 @@ func NewWebhook(credential smilesig.Credential, body []byte) Callback {
 // Stale returns c signed a day earlier.
 func (c Callback) Stale() Callback {
 	c.Time = c.Time.Add(-24 * time.Hour)
-	return c
-}
-
-// Future returns c signed a day later.
-func (c Callback) Future() Callback {
-	c.Time = c.Time.Add(24 * time.Hour)
 	return c
 }
 
@@ -154,6 +152,9 @@ func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, erro
 // sign returns the header and the body that are sent.
 func (c Callback) sign() (http.Header, []byte, error) {
 	header := http.Header{"Content-Type": {"application/json"}}
+	for name, values := range c.Header {
+		header[name] = slices.Clone(values)
+	}
 	if c.Placement == smilesig.Unsigned {
 		return header, c.Body, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,7 +50,6 @@ func TestCallbacksAndWhatTheyGet(t *testing.T) {
 			{"genuine", cb, nil},
 			{"with another body", cb.WithBody([]byte(`{"ResultCode":"0000"}`)), nil},
 			{"stale", cb.Stale(), smilesig.ErrStale},
-			{"future", cb.Future(), smilesig.ErrFuture},
 			{"forged", cb.Forged(), smilesig.ErrSignature},
 			{"doubled", cb.Doubled(), smilesig.ErrMalformed},
 			{"unsigned", unsigned, smilesig.ErrMissing},
@@ -119,7 +117,6 @@ func TestAVariantLeavesItsCallbackAlone(t *testing.T) {
 	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
 	before := cb
 	cb.Stale()
-	cb.Future()
 	cb.Forged()
 	cb.Doubled()
 	cb.WithBody(nil)
@@ -200,18 +197,4 @@ func TestEverySampleCanBeSigned(t *testing.T) {
 	}
 	_, ok := smilesigtest.Sample("aml_check", smilesig.Unsigned)
 	assert.False(t, ok)
-}
-
-func TestClock(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	clock := smilesigtest.NewClock(start)
-	assert.Equal(t, start, clock.Now())
-	clock.Advance(time.Hour)
-	assert.Equal(t, start.Add(time.Hour), clock.Now())
-	clock.Advance(-2 * time.Hour)
-	assert.Equal(t, start.Add(-time.Hour), clock.Now())
-	clock.Set(start)
-	assert.Equal(t, start, clock.Now())
-	assert.Zero(t, new(smilesigtest.Clock).Now())
 }

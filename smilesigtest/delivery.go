@@ -2,9 +2,11 @@ package smilesigtest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 )
@@ -12,40 +14,44 @@ import (
 // How v3 webhooks are delivered is known from third parties; how long Smile ID
 // waits between attempts is not known.
 const (
-	maxRetries        = 3
-	answerWithin      = 35 * time.Second
-	defaultRetryDelay = 10 * time.Millisecond
+	maxRetries   = 3
+	answerWithin = 35 * time.Second
+	retryDelay   = 10 * time.Millisecond
 )
 
 // A Delivery is a callback that a [Server] has sent or is sending.
 type Delivery struct {
+	Number   int // of the Server's deliveries, from 1
 	URL      string
 	Callback Callback
 	Statuses []int // what each attempt got so far; 0 is no answer
+	Err      error // why the last attempt was not acknowledged by a 2xx; nil if it was
 }
 
-// IsAcknowledged reports whether the last attempt got a 2xx.
-func (d Delivery) IsAcknowledged() bool {
-	return len(d.Statuses) > 0 && d.Statuses[len(d.Statuses)-1]/100 == 2
-}
-
-// Deliveries returns all deliveries so far, in the order in which they began.
+// Deliveries returns all deliveries so far that are kept, in the order in which they began.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]Delivery, len(s.deliveries))
 	for i, d := range s.deliveries {
-		all[i] = *d
-		all[i].Statuses = slices.Clone(d.Statuses)
+		all[i] = d.snapshot()
 	}
 	return all
 }
 
+// snapshot copies what changes.
+func (d *Delivery) snapshot() Delivery {
+	copied := *d
+	copied.Statuses = slices.Clone(d.Statuses)
+	return copied
+}
+
 // Deliver sends cb to url until a 2xx acknowledges it: once, and then up to three
-// times more, RetryDelay apart, the same bytes each time. An attempt that has no
+// times more, 10 milliseconds apart, the same bytes each time. An attempt that has no
 // answer within 35 seconds has failed, and a redirect is not followed. Deliver
 // returns what has been done, and an error if cb was not acknowledged, cb cannot
-// be signed, ctx ends or the Server is closed.
+// be signed, ctx ends or the Server is closed. It does not check the certificates
+// of this machine's own servers.
 func (s *Server) Deliver(ctx context.Context, url string, cb Callback) (Delivery, error) {
 	if !s.begin() {
 		return Delivery{}, errors.New("smilesigtest: the Server is closed")
@@ -81,45 +87,67 @@ func (s *Server) deliverLater(url string, cb Callback) {
 func (s *Server) addDelivery(url string, cb Callback) *Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := &Delivery{URL: url, Callback: cb}
-	s.deliveries = append(s.deliveries, d)
+	s.delivered++
+	d := &Delivery{Number: s.delivered, URL: url, Callback: cb}
+	s.deliveries = newest(append(s.deliveries, d), s.Keep)
 	return d
 }
 
 func (s *Server) awaitRetry(ctx context.Context) {
-	delay := s.RetryDelay
-	if delay == 0 {
-		delay = defaultRetryDelay
-	}
 	select {
-	case <-time.After(delay):
+	case <-time.After(retryDelay):
 	case <-ctx.Done():
 	}
 }
 
 func (s *Server) attempt(ctx context.Context, d *Delivery) error {
-	status := 0
-	response, err := d.Callback.Send(ctx, s.client, d.URL)
-	if err == nil {
-		response.Body.Close()
-		status = response.StatusCode
-	}
-	s.mu.Lock()
-	d.Statuses = append(d.Statuses, status)
-	acknowledged := d.IsAcknowledged()
-	s.mu.Unlock()
-	if err == nil && !acknowledged {
+	status, err := s.client.send(ctx, d.Callback, d.URL)
+	if err == nil && status/100 != 2 {
 		err = fmt.Errorf("smilesigtest: not acknowledged: status %d", status)
 	}
+	s.mu.Lock()
+	d.Statuses, d.Err = append(d.Statuses, status), err
+	attempted := d.snapshot()
+	s.mu.Unlock()
+	s.emit(Event{Delivery: &attempted})
 	return err
 }
 
-// newDeliveryClient returns a client that keeps no connection, so that none
+// A deliveryClient tells this machine's own servers, whose certificates nobody
+// vouches for, from others.
+type deliveryClient struct{ here, elsewhere *http.Client }
+
+// newDeliveryClient returns clients that keep no connection, so that none
 // outlives a Server.
-func newDeliveryClient() *http.Client {
+func newDeliveryClient() deliveryClient {
+	return deliveryClient{
+		here:      newClient(&tls.Config{InsecureSkipVerify: true}), // for made-up data to a loopback address
+		elsewhere: newClient(nil),
+	}
+}
+
+func newClient(config *tls.Config) *http.Client {
 	return &http.Client{
 		Timeout:       answerWithin,
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: config},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// send returns the status of the answer, and an error without the URL, which may
+// have secrets, if there is none.
+func (c deliveryClient) send(ctx context.Context, cb Callback, to string) (status int, err error) {
+	client := c.elsewhere
+	if u, err := url.Parse(to); err == nil && isLoopback(u.Hostname()) {
+		client = c.here
+	}
+	response, err := cb.Send(ctx, client, to)
+	if err != nil {
+		if ofClient := (*url.Error)(nil); errors.As(err, &ofClient) {
+			err = ofClient.Err
+		}
+		return 0, fmt.Errorf("smilesigtest: no answer: %w", err)
+	}
+	response.Body.Close()
+	return response.StatusCode, nil
 }

@@ -1,7 +1,6 @@
 // Package smilesigtest is for tests of code that talks with Smile ID. It has
-// signed callbacks, genuine and spoiled, a local stand-in for Smile ID's servers,
-// and a clock to set by hand. Nothing leaves the machine but what a test sends to
-// a URL of its own.
+// signed callbacks, genuine and spoiled, and a local stand-in for Smile ID's
+// servers. Nothing leaves the machine but what a test sends to a URL of its own.
 //
 // A test of a callback handler:
 //
@@ -10,21 +9,38 @@
 //	handler.ServeHTTP(response, cb.Request("/callbacks"))
 //	// response.Code is 200, and 401 with cb.Stale() or cb.Forged()
 //
+// A callback with the result of a job:
+//
+//	j := smilesigtest.Job{Product: "biometric_kyc", UserID: "user-1", JobID: "job-1"}
+//	cb := j.Callback(credential, smilesigtest.Declined)
+//
 // A test of a client:
 //
 //	smileID := smilesigtest.NewServer(t, credential)
 //	client.Transport = &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}}
 //	// requests to smileID.URL are answered as Smile ID would, and recorded
 //
+// # Every callback that a service has to deal with
+//
+// Each is a line of Go, once a client has started a job with a callback_url:
+//
+//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Approved) // before the job
+//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Declined)
+//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Provisional, smilesigtest.Approved)
+//
+//	d := smileID.Deliveries()[0] // after smileID.Wait()
+//	smileID.Deliver(ctx, d.URL, d.Callback)                // again
+//	smileID.Deliver(ctx, d.URL, d.Callback.Stale())        // signed a day ago
+//	smileID.Deliver(ctx, d.URL, d.Callback.WithBody(body)) // its pair with another body
+//
 // # How faithful it is
 //
 // What is signed where, and how, is from the source of Smile ID's SDKs and from
-// its docs. Error codes and the text of 2205 are from the docs, the shape of an
-// error from third parties. Which code an endpoint answers with, and all other
-// details of answers, are approximations. v3 webhooks, with their headers, retries
-// and time limit, are known from third parties only. Nothing was compared with
-// Smile ID's own servers.
-//
-// It does not check how old a request's timestamp is, because Smile ID does not
-// publish what it accepts.
+// its docs. Error codes, the text of 2205, result codes of ID lookups and
+// sandbox_result are from the docs; the shape of an error and result codes of other
+// products, from third parties. What v3 answers is from its published OpenAPI
+// description; how its webhooks are retried, from third parties. Which code an
+// endpoint answers with, and all other details, are approximations: of a declined
+// job, for instance, only the codes and a few Actions differ from the approved one.
+// Nothing was compared with Smile ID's own servers.
 package smilesigtest

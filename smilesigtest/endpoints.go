@@ -2,51 +2,108 @@ package smilesigtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"example.com/smilesig"
 )
 
-// answer answers a request to the API. Its paths stand here apart from those of
-// smilesig, so that the one checks the other.
-func (s *Server) answer(r *http.Request, body []byte) reply {
-	endpoint := path.Clean("/" + r.URL.Path)
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return s.services(endpoint)
-	case http.MethodPost:
-	default:
-		return refused(http.StatusMethodNotAllowed, "no endpoint takes this method")
-	}
-	switch endpoint {
-	case "/v1/upload":
-		return s.inBody(body, "smile_client_id", codeDenied, s.prepareUpload)
-	case "/v1/job_status":
-		return s.inBody(body, "partner_id", codeDenied, s.jobStatus)
-	case "/v1/id_verification", "/v2/verify", "/v1/business_verification", "/v1/aml":
-		return s.inBody(body, "partner_id", codeDeniedQuery, s.verifyNow)
-	case "/v1/async_id_verification", "/v1/async_business_verification", "/v2/verify_async":
-		return s.inBody(body, "partner_id", codeDeniedQuery, s.verifyLater)
-	case "/v1/auth_smile":
-		return s.authSmile(body)
-	case "/v2/smart-selfie-enroll", "/v2/smart-selfie-authentication", "/v2/smart-selfie-compare",
-		"/v2/verify-phone-number", "/v2/async-verify-phone",
-		"/v1/async-verify-address", "/v2/async-verify-address":
-		return s.inHeader(r.Header)
-	case "/api/v2/partner/wallet_balance", "/api/v2/partner/id_status":
-		return s.inBody(body, "partner_id", codeDenied, success)
-	}
-	switch {
-	case strings.HasPrefix(endpoint, "/v1/"), strings.HasPrefix(endpoint, "/v2/"):
-		return s.inBody(body, "partner_id", codeDenied, success)
-	case strings.HasPrefix(endpoint, "/v3/"):
-		return success(nil)
-	}
-	return refused(http.StatusNotFound, "no such endpoint")
+// An endpoint takes one method. A GET endpoint takes HEAD, too.
+type endpoint struct {
+	method string
+	answer func(*Server, *call) reply
 }
+
+// endpoints stands here apart from the table of smilesig, so that the one checks
+// the other. A path that ends in /* stands for every path below it.
+var endpoints = map[string]endpoint{
+	"/v1/upload":                      post(inBody("smile_client_id", codeDenied, (*Server).prepareUpload)),
+	"/v1/job_status":                  post(inBody("partner_id", codeDenied, (*Server).jobStatus)),
+	"/v1/id_verification":             post(verifyNow("enhanced_kyc")),
+	"/v2/verify":                      post(verifyNow("basic_kyc")),
+	"/v1/business_verification":       post(verifyNow("business_verification")),
+	"/v1/aml":                         post(verifyNow("aml_check")),
+	"/v1/async_id_verification":       post(verifyLater("enhanced_kyc")),
+	"/v1/async_business_verification": post(verifyLater("business_verification")),
+	"/v2/verify_async":                post(verifyLater("basic_kyc")),
+	"/v1/token":                       post(inBody("partner_id", codeDenied, (*Server).webToken)),
+	"/v1/smile_links":                 succeed,
+	"/v1/smile_links/*":               succeed,
+	"/v1/products_config":             succeed,
+	"/v1/valid_documents":             succeed,
+	"/v1/totp_consent":                succeed,
+	"/v1/totp_consent/*":              succeed,
+	"/v1/backfill_users":              succeed,
+	"/api/v2/partner/wallet_balance":  succeed,
+	"/api/v2/partner/id_status":       succeed,
+	"/v1/auth_smile":                  post((*Server).authSmile),
+	"/v1/services":                    get((*Server).services),
+
+	"/v2/smart-selfie-enroll":         headers,
+	"/v2/smart-selfie-authentication": headers,
+	"/v2/smart-selfie-compare":        headers,
+	"/v2/verify-phone-number":         headers,
+	"/v2/async-verify-phone":          headers,
+	"/v1/async-verify-address":        headers,
+	"/v2/async-verify-address":        headers,
+
+	"/v3/token":                           post((*Server).token),
+	"/v3/aml/sync":                        post(v3Now("one_time_aml")),
+	"/v3/enhanced_kyc/sync":               post(v3Now("enhanced_kyc")),
+	"/v3/aml":                             post(v3Later("one_time_aml")),
+	"/v3/aml/monitoring":                  post(v3Later("aml")),
+	"/v3/address":                         post(v3Later("address_verification")),
+	"/v3/authentication":                  post(v3Later("smart_selfie_authentication")),
+	"/v3/biometric_kyc":                   post(v3Later("biometric_kyc")),
+	"/v3/compare":                         post(v3Later("smart_selfie_compare")),
+	"/v3/document_verification":           post(v3Later("document_verification")),
+	"/v3/enhanced_document_verification":  post(v3Later("enhanced_document_verification")),
+	"/v3/enhanced_kyc":                    post(v3Later("enhanced_kyc")),
+	"/v3/registration":                    post(v3Later("smart_selfie_registration")),
+	"/v3/residency_document_verification": post(v3Later("residency_document_verification")),
+	"/v3/status/*":                        get((*Server).v3Status),
+	"/v3/replay/*":                        post((*Server).v3Replay),
+	"/v3/users/*":                         post((*Server).v3ReportFraud),
+	"/v3/services/*":                      get((*Server).v3Services),
+}
+var (
+	succeed = post(inBody("partner_id", codeDenied, (*Server).succeed))
+	headers = post((*Server).inHeader)
+)
+
+func post(answer func(*Server, *call) reply) endpoint { return endpoint{http.MethodPost, answer} }
+func get(answer func(*Server, *call) reply) endpoint  { return endpoint{http.MethodGet, answer} }
+
+// findEndpoint returns the endpoint at a path.
+func findEndpoint(path string) (endpoint, bool) {
+	if e, ok := endpoints[path]; ok {
+		return e, true
+	}
+	for above := path; strings.Contains(above[1:], "/"); {
+		above = above[:strings.LastIndex(above, "/")]
+		if e, ok := endpoints[above+"/*"]; ok {
+			return e, true
+		}
+	}
+	return endpoint{}, false
+}
+
+// answer answers a request to the API.
+func (s *Server) answer(c *call) reply {
+	e, ok := findEndpoint(c.path)
+	switch {
+	case !ok:
+		return c.refused(http.StatusNotFound, noEndpoint)
+	case c.Method != e.method && !(c.Method == http.MethodHead && e.method == http.MethodGet):
+		return c.notAllowed(e.method)
+	}
+	return e.answer(s, c)
+}
+
+const noEndpoint = "the stand-in has no such endpoint"
 
 // members is a JSON object.
 type members map[string]json.RawMessage
@@ -62,96 +119,156 @@ func (m members) text(name string) string {
 
 // inBody lets a request through whose JSON has the partner ID, in the member
 // named partner, and the partner's pair.
-func (s *Server) inBody(body []byte, partner, codeDenied string, then func(members) reply) reply {
-	var m members
-	if json.Unmarshal(body, &m) != nil {
-		return denied(codeInvalid, "the body is not a JSON object")
+func inBody(partner, codeDenied string, then func(*Server, *call, members) reply) func(*Server, *call) reply {
+	return func(s *Server, c *call) reply {
+		var m members
+		if json.Unmarshal(c.body, &m) != nil || m == nil {
+			return denied(codeInvalid, "the body is not a JSON object")
+		}
+		if m.text(partner) == "" {
+			return denied(codeInvalid, "no "+partner+" that is a string")
+		}
+		if m.text("timestamp") == "" || m.text("signature") == "" {
+			return denied(codeInvalid, "no timestamp and signature that are strings")
+		}
+		c.holds("the body is a JSON object with " + partner + ", timestamp and signature")
+		signedFor, err := smilesig.ParseTimestamp(m.text("timestamp"))
+		if err != nil {
+			return denied(codeInvalid, "the timestamp is none that Smile ID's SDKs write")
+		}
+		remark, fault := s.confirm(c, m.text(partner), m.text("timestamp"), m.text("signature"), signedFor)
+		if fault != "" {
+			return denied(codeDenied, fault)
+		}
+		return then(s, c, m).remarking(remark)
 	}
-	if m.text(partner) == "" {
-		return denied(codeInvalid, "no "+partner+" that is a string")
-	}
-	if m.text("timestamp") == "" || m.text("signature") == "" {
-		return denied(codeInvalid, "no timestamp and signature that are strings")
-	}
-	if _, err := smilesig.ParseTimestamp(m.text("timestamp")); err != nil {
-		return denied(codeInvalid, "the timestamp is none that Smile ID's SDKs write")
-	}
-	if m.text(partner) != s.credential.PartnerID {
-		return denied(codeDenied, "another partner")
-	}
-	if !s.genuine(m.text("timestamp"), m.text("signature")) {
-		return denied(codeDenied, "the signature does not match")
-	}
-	return then(m)
 }
 
 // inHeader lets a request through with the partner ID and the partner's pair in
 // its headers. Their timestamp has one layout only, because it may be checked more
 // strictly than one in a body.
-func (s *Server) inHeader(h http.Header) reply {
+func (s *Server) inHeader(c *call) reply {
 	for _, name := range []string{"SmileID-Partner-ID", "SmileID-Timestamp", "SmileID-Request-Signature"} {
-		if len(h.Values(name)) != 1 {
+		if len(c.Header.Values(name)) != 1 {
 			return denied(codeInvalid, "not one "+name)
 		}
 	}
-	timestamp := h.Get("SmileID-Timestamp")
-	t, err := time.Parse(smilesig.TimestampLayout, timestamp)
-	switch {
-	case err != nil || t.Format(smilesig.TimestampLayout) != timestamp:
+	c.holds("each of the three headers is there once")
+	timestamp := c.Header.Get("SmileID-Timestamp")
+	signedFor, err := time.Parse(smilesig.TimestampLayout, timestamp)
+	if err != nil || signedFor.Format(smilesig.TimestampLayout) != timestamp {
 		return denied(codeInvalid, "the timestamp has another layout")
-	case h.Get("SmileID-Partner-ID") != s.credential.PartnerID:
-		return denied(codeDenied, "another partner")
-	case !s.genuine(timestamp, h.Get("SmileID-Request-Signature")):
-		return denied(codeDenied, "the signature does not match")
 	}
-	return success(nil)
+	remark, fault := s.confirm(c, c.Header.Get("SmileID-Partner-ID"), timestamp, c.Header.Get("SmileID-Request-Signature"), signedFor)
+	if fault != "" {
+		return denied(codeDenied, fault)
+	}
+	return s.succeed(c, nil).remarking(remark)
 }
 
-func success(members) reply { return accepted(map[string]any{"success": true}) }
-
-func (s *Server) services(endpoint string) reply {
-	if endpoint != "/v1/services" {
-		return success(nil)
+// confirm checks who signed, and when. How old a request may be is not known, so
+// the limits are those of a Verifier, and only RefuseStale makes a fault of it.
+func (s *Server) confirm(c *call, partnerID, timestamp, signature string, signedFor time.Time) (remark, fault string) {
+	if partnerID != s.credential.PartnerID {
+		return "", "another partner"
 	}
+	c.holds("the partner ID is ours")
+	if !s.genuine(timestamp, signature) {
+		return "", "the signature does not match"
+	}
+	c.holds("the signature matches")
+	age := s.now().Sub(signedFor).Round(time.Millisecond)
+	switch {
+	case age > smilesig.DefaultMaxAge:
+		remark = fmt.Sprintf("the timestamp is %v old: is it local time?", age)
+	case -age > smilesig.DefaultMaxSkew:
+		remark = fmt.Sprintf("the timestamp is %v ahead: is it local time?", -age)
+	default:
+		c.holds("the timestamp is of now")
+	}
+	if s.RefuseStale && remark != "" {
+		return "", remark
+	}
+	return remark, ""
+}
+
+func (s *Server) succeed(*call, members) reply { return accepted(map[string]any{"success": true}) }
+
+func (s *Server) services(*call) reply {
 	return accepted(map[string]any{
 		"id_types": map[string]any{"NG": map[string]any{"BVN": []string{"country", "id_type", "id_number"}}},
 	})
 }
 
-func (s *Server) verifyNow(m members) reply {
-	return accepted(s.signed(map[string]any{
-		"SmileJobID":    s.addJob(&job{}),
-		"PartnerParams": m["partner_params"],
-		"ResultText":    "Exact Match",
-		"ResultCode":    "1020",
-		"Actions":       map[string]string{"Verify_ID_Number": "Verified"},
-	}, Untampered))
+// webToken answers with a token for the web SDK, which no endpoint here takes.
+func (s *Server) webToken(*call, members) reply {
+	return accepted(map[string]any{"success": true, "token": s.newToken(nil)})
 }
 
-func (s *Server) verifyLater(m members) reply {
-	j := newJob(m)
-	s.addJob(j)
-	a := success(m)
-	a.then = func() { s.complete(j) }
-	return a
+// verifyNow answers with the result, which job_status tells from then on.
+func verifyNow(product string) func(*Server, *call) reply {
+	return inBody("partner_id", codeDeniedQuery, func(s *Server, c *call, m members) reply {
+		j, remark, fault := s.newJob(m, product)
+		if fault != "" {
+			return denied(codeInvalid, fault)
+		}
+		j.Product, j.CallbackURL = product, "" // the answer has the result
+		s.addJob(j)
+		o := s.decideNow(j)
+		a := accepted(s.signed(j.result(o, s.now()), Untampered)).remarking(remark)
+		a.then = func() { s.reach(j, o) }
+		return a
+	})
+}
+
+// decideNow returns the last outcome; an answer cannot wait for one.
+func (s *Server) decideNow(j *job) Outcome {
+	outcomes := s.decide(j)
+	if len(outcomes) == 0 {
+		return Approved
+	}
+	return outcomes[len(outcomes)-1]
+}
+
+// verifyLater sends the result to the callback_url.
+func verifyLater(product string) func(*Server, *call) reply {
+	return inBody("partner_id", codeDeniedQuery, func(s *Server, c *call, m members) reply {
+		j, remark, fault := s.newJob(m, product)
+		if fault != "" {
+			return denied(codeInvalid, fault)
+		}
+		if product != "enhanced_kyc" { // the one path with several products
+			j.Product = product
+		}
+		s.addJob(j)
+		a := accepted(map[string]any{"success": true, "smile_job_id": j.ID}).remarking(remark)
+		a.then = func() { s.conclude(j, s.decide(j)) }
+		return a
+	})
 }
 
 // authSmile wants the boolean that says that a pair is asked for.
-func (s *Server) authSmile(body []byte) reply {
+func (s *Server) authSmile(c *call) reply {
 	var request struct{ Signature bool }
-	if json.Unmarshal(body, &request) != nil || !request.Signature {
+	if json.Unmarshal(c.body, &request) != nil || !request.Signature {
 		return denied(codeInvalid, `no "signature": true`)
 	}
-	return accepted(s.signed(map[string]any{
-		"success": true, "partner_id": s.credential.PartnerID,
-	}, Untampered))
+	return accepted(s.signed(members{"success": encoded(true), "partner_id": quoted(s.credential.PartnerID)}, Untampered))
 }
 
-func (s *Server) jobStatus(m members) reply {
-	j := s.completeJob(m.text("user_id"), m.text("job_id"))
-	answer := map[string]any{"code": "2302", "job_complete": j != nil, "job_success": j != nil}
+func (s *Server) jobStatus(_ *call, m members) reply {
+	j := s.decided(m.text("user_id"), m.text("job_id"))
+	answer := members{"code": quoted("2302"), "job_complete": encoded(j != nil), "job_success": encoded(false)}
 	if j != nil {
-		answer["result"] = j.result()
+		answer["job_success"] = encoded(slices.Contains([]Outcome{Approved, Provisional}, j.outcome()))
+		answer["result"] = encoded(j.result(j.outcome(), s.now()))
 	}
 	return accepted(s.signed(answer, s.JobStatus))
+}
+
+// decided returns the decided job that the partner calls so; nil if there is none.
+func (s *Server) decided(userID, jobID string) *Job {
+	return s.findJob(func(j *job) bool {
+		return j.isDecided() && j.Placement == smilesig.InBody && j.UserID == userID && j.JobID == jobID
+	})
 }

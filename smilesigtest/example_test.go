@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"time"
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
@@ -36,13 +35,11 @@ func ExampleCallback() {
 	cb := smilesigtest.NewCallback(credential, []byte(`{"ResultCode":"1012"}`))
 	try("genuine", cb)
 	try("stale", cb.Stale())
-	try("future", cb.Future())
 	try("forged", cb.Forged())
 	try("doubled", cb.Doubled())
 	// Output:
 	// genuine 204
 	// stale 401
-	// future 401
 	// forged 401
 	// doubled 400
 }
@@ -99,25 +96,42 @@ func ExampleServer_Deliver() {
 	// Output: [503 200] <nil>
 }
 
-// A callback gets too old while the clock goes on.
-func ExampleClock() {
+// A job is declined, and a second one is reviewed before it is approved.
+func ExampleServer_outcomes() {
 	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	smileID, err := smilesigtest.Start("127.0.0.1:0", credential, func(s *smilesigtest.Server) {
+		s.Outcomes = func(j smilesigtest.Job) []smilesigtest.Outcome {
+			if j.UserID == "user-1" {
+				return []smilesigtest.Outcome{smilesigtest.Declined}
+			}
+			return []smilesigtest.Outcome{smilesigtest.Provisional, smilesigtest.Approved}
+		}
+		s.Events = func(e smilesigtest.Event) {
+			if e.Job != nil {
+				fmt.Println(e.Job.UserID, e.Job.Outcomes)
+			}
+		}
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer smileID.Close()
 	signer, err := smilesig.NewSigner(credential)
 	if err != nil {
 		log.Fatal(err)
 	}
-	clock := smilesigtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	verifier := &smilesig.Verifier{Signer: signer, Now: clock.Now}
-	cb := smilesigtest.NewWebhook(credential, nil)
-	cb.Time = clock.Now()
-
-	for range 3 {
-		_, err := verifier.Verify(context.Background(), cb.Request("/").Header, nil)
-		fmt.Println(err)
-		clock.Advance(10 * time.Minute)
+	client := &http.Client{Transport: &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}}}
+	for _, user := range []string{"user-1", "user-2"} {
+		body := `{"partner_id":"085","partner_params":{"job_type":1,"job_id":"job-1","user_id":"` + user + `"}}`
+		response, err := client.Post(smileID.URL+"/v1/async_id_verification", "application/json", strings.NewReader(body))
+		if err != nil {
+			log.Fatal(err)
+		}
+		response.Body.Close()
+		smileID.Wait()
 	}
 	// Output:
-	// <nil>
-	// <nil>
-	// smilesig: stale: 20m0s old, limit 15m0s
+	// user-1 [declined]
+	// user-2 [provisional]
+	// user-2 [provisional approved]
 }

@@ -1,160 +1,318 @@
 package smilesigtest
 
 import (
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
+	"time"
 
 	"example.com/smilesig"
 )
 
-// A job is one that a request asked for. complete changes under the Server's lock.
-type job struct {
-	id            string // what Smile ID calls it, a number of ten digits
-	params        json.RawMessage
-	userID, jobID string // what the partner calls it
-	product       string
-	callbackURL   string
-	uploadPath    string // of the URL that takes its zip; "" if it has none
-	complete      bool
+// A Job is what Smile ID calls a verification: what a request asks for and what
+// callbacks tell the result of.
+type Job struct {
+	// ID is Smile ID's name for the job: SmileJobID in v1 and v2, job_id in v3.
+	ID string
+
+	// UserID is the partner's name for the person, JobID its name for the job. v3
+	// has no such name for the job.
+	UserID, JobID string
+
+	// Product is one of Products, or what v3 calls it.
+	Product string
+
+	// PartnerParams is the JSON object partner_params of the request, if any.
+	PartnerParams json.RawMessage
+
+	// CallbackURL is where results go; "" is nowhere.
+	CallbackURL string
+
+	// Placement is where the pair of a callback goes: InHeader in v3, else InBody.
+	Placement smilesig.Placement
+
+	// Outcomes has what was decided so far, the last one last.
+	Outcomes []Outcome
 }
 
-func newJob(m members) *job {
+// Callback returns the callback that tells the outcome o of j, signed for now. An
+// empty ID is a new one. A product that is not one of Products has a short body.
+// The invalid outcome panics.
+func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
+	if j.ID == "" {
+		j.ID = newJobID(j.Placement)
+	}
+	cb := NewCallback(credential, encoded(j.result(o, time.Now())))
+	if j.Placement == smilesig.InHeader {
+		cb.Placement = smilesig.InHeader
+		cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {apiVersion}}
+	}
+	return cb
+}
+
+// result returns the body that tells the outcome o.
+func (j Job) result(o Outcome, at time.Time) map[string]json.RawMessage {
+	if j.Placement == smilesig.InHeader {
+		return j.webhook(o, at)
+	}
+	result := map[string]json.RawMessage{}
+	if sample, ok := Sample(j.Product, smilesig.InBody); ok {
+		json.Unmarshal(sample, &result) // a sample of ours
+	}
+	return j.members(result, o)
+}
+
+// params returns PartnerParams, or what a request of this job would have there.
+func (j Job) params() json.RawMessage {
+	if j.PartnerParams != nil {
+		return j.PartnerParams
+	}
+	return encoded(map[string]any{"job_id": j.JobID, "user_id": j.UserID, "job_type": jobTypeOf(j.Product)})
+}
+
+// isDecided reports whether there is a result, be it a provisional one.
+func (j Job) isDecided() bool { return len(j.Outcomes) > 0 }
+
+func (j Job) outcome() Outcome { return j.Outcomes[len(j.Outcomes)-1] }
+
+// jobTypes has the job_type of each product [docs].
+var jobTypes = map[string]int{
+	"biometric_kyc": 1, "smartselfie_authentication": 2, "smartselfie_enrollment": 4,
+	"enhanced_kyc": 5, "basic_kyc": 5, "document_verification": 6, "business_verification": 7,
+	"aml_check": 10, "enhanced_document_verification": 11,
+}
+
+func jobTypeOf(product string) int { return jobTypes[product] }
+
+// productOf returns the product with a job_type, which is a number or its text;
+// fallback if there is none.
+func productOf(jobType any, fallback string) string {
+	for product, number := range jobTypes {
+		if product != "basic_kyc" && fmt.Sprint(jobType) == fmt.Sprint(number) {
+			return product
+		}
+	}
+	return fallback
+}
+
+// newJobID returns a name that no job had, before a restart either.
+func newJobID(placement smilesig.Placement) string {
+	if placement == smilesig.InHeader {
+		return newTypeID("job")
+	}
+	n, _ := rand.Int(rand.Reader, big.NewInt(9e9)) // crypto/rand never fails
+	return fmt.Sprint(1e9 + n.Int64())
+}
+
+// newTypeID returns a name as v3 has them.
+func newTypeID(prefix string) string {
+	return prefix + "_0" + strings.ToLower(rand.Text()[:25])
+}
+
+// A job is a Job that a request asked for. What changes in it changes under the
+// Server's lock.
+type job struct {
+	Job
+	uploadPath     string // of the URL that takes its zip; "" if it has none
+	hasZip         bool
+	idempotencyKey string
+	created        time.Time
+}
+
+// newJob reads the job that the members of a v1 or v2 request ask for. Its fault is
+// a callback_url that is none, or members that are too large to be kept.
+func (s *Server) newJob(m members, fallback string) (j *job, remark, fault string) {
+	if len(m["partner_params"])+len(m["callback_url"]) > largestKept {
+		return nil, "", "partner_params and callback_url are larger than the stand-in keeps"
+	}
+	callbackURL, remark, fault := s.callbackURL(m["callback_url"])
+	if fault != "" {
+		return nil, "", fault
+	}
 	var params struct {
 		UserID  string `json:"user_id"`
 		JobID   string `json:"job_id"`
-		JobType any    `json:"job_type"` // a number, or a number as text
+		JobType any    `json:"job_type"`
 	}
 	json.Unmarshal(m["partner_params"], &params) // what cannot be read stays empty
-	return &job{
-		params: m["partner_params"], userID: params.UserID, jobID: params.JobID,
-		product:     productOf(fmt.Sprint(params.JobType)),
-		callbackURL: m.text("callback_url"),
+	j = &job{created: s.now(), Job: Job{
+		UserID: params.UserID, JobID: params.JobID, PartnerParams: m["partner_params"],
+		Product: productOf(params.JobType, fallback), CallbackURL: callbackURL, Placement: smilesig.InBody,
+	}}
+	return j, remark, ""
+}
+
+// largestKept is how much of one request is kept with its job.
+const largestKept = 64 << 10
+
+// addJob gives j its ID.
+func (s *Server) addJob(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.ID = newJobID(j.Placement)
+	s.jobs = newest(append(s.jobs, j), s.Keep)
+}
+
+// Jobs returns all jobs so far that are kept, the oldest first.
+func (s *Server) Jobs() []Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Job, len(s.jobs))
+	for i, j := range s.jobs {
+		all[i] = j.snapshot()
 	}
+	return all
 }
 
-// productOf returns the product with a job_type [docs].
-func productOf(jobType string) string {
-	switch jobType {
-	case "2":
-		return "smartselfie_authentication"
-	case "4":
-		return "smartselfie_enrollment"
-	case "5":
-		return "enhanced_kyc"
-	case "6":
-		return "document_verification"
-	case "7":
-		return "business_verification"
-	case "10":
-		return "aml_check"
-	case "11":
-		return "enhanced_document_verification"
+// snapshot copies what changes.
+func (j *job) snapshot() Job {
+	copied := j.Job
+	copied.Outcomes = slices.Clone(j.Outcomes)
+	return copied
+}
+
+// findJob is find for its present state.
+func (s *Server) findJob(is func(*job) bool) *Job {
+	j := s.find(is)
+	if j == nil {
+		return nil
 	}
-	return "biometric_kyc"
-}
-
-// addJob returns the ID that it gives to j.
-func (s *Server) addJob(j *job) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.jobs = append(s.jobs, j)
-	j.id = fmt.Sprintf("%010d", len(s.jobs))
-	return j.id
+	found := j.snapshot()
+	return &found
 }
 
-// addUpload returns the path that takes the zip of j.
-func (s *Server) addUpload(j *job) string {
+// find returns the newest job of which is holds; nil if there is none.
+func (s *Server) find(is func(*job) bool) *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j.uploadPath = "/" + j.id + "/selfie.zip"
-	return j.uploadPath
-}
-
-// completeJob returns the complete job that the partner calls so; nil if there is
-// none.
-func (s *Server) completeJob(userID, jobID string) *job {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, j := range s.jobs {
-		if j.complete && j.userID == userID && j.jobID == jobID {
+	for _, j := range slices.Backward(s.jobs) {
+		if is(j) {
 			return j
 		}
 	}
 	return nil
 }
 
-// complete sends the callback of a job that was not complete yet.
-func (s *Server) complete(j *job) {
+func (s *Server) jobByID(id string) *job {
+	return s.find(func(j *job) bool { return j.ID == id })
+}
+
+// Conclude decides the job with an ID, as if Smile ID had: job_status and
+// /v3/status tell the outcomes, and for each a callback goes to the job's
+// CallbackURL, one after the other. A job can be concluded again. Conclude does not
+// wait for the callbacks. It returns an error if there is no such job, or no outcome.
+func (s *Server) Conclude(id string, outcomes ...Outcome) error {
+	j := s.jobByID(id)
+	switch {
+	case j == nil:
+		return fmt.Errorf("smilesigtest: no job %q", id)
+	case len(outcomes) == 0:
+		return errors.New("smilesigtest: no outcome")
+	}
+	s.conclude(j, outcomes)
+	return nil
+}
+
+// decide asks Outcomes.
+func (s *Server) decide(j *job) []Outcome {
 	s.mu.Lock()
-	again := j.complete
-	j.complete = true
+	asked := j.snapshot()
 	s.mu.Unlock()
-	if !again && j.callbackURL != "" {
-		s.deliverLater(j.callbackURL, s.callback(j))
+	if s.Outcomes == nil {
+		return bySandboxResult(asked)
 	}
+	return s.Outcomes(asked)
 }
 
-// result is the product's sample, with what is known of the job.
-func (j *job) result() map[string]json.RawMessage {
-	sample, _ := Sample(j.product, smilesig.InBody)
-	var result map[string]json.RawMessage
-	json.Unmarshal(sample, &result) // a sample of ours
-	result["SmileJobID"] = json.RawMessage(strconv.Quote(j.id))
-	if j.params != nil {
-		result["PartnerParams"] = j.params
+// conclude makes the first outcome known at once; the others follow, each after
+// the callback before it.
+func (s *Server) conclude(j *job, outcomes []Outcome) {
+	if len(outcomes) == 0 || !s.begin() {
+		return
 	}
-	return result
+	cb := s.reach(j, outcomes[0])
+	go func() {
+		defer s.end()
+		s.tell(j, cb)
+		for _, o := range outcomes[1:] {
+			s.tell(j, s.reach(j, o))
+		}
+	}()
 }
 
-func (s *Server) callback(j *job) Callback {
-	text, _ := json.Marshal(j.result()) // made of JSON
-	cb := NewCallback(s.credential, text)
+// reach makes an outcome known, and returns the callback for it.
+func (s *Server) reach(j *job, o Outcome) Callback {
+	s.mu.Lock()
+	j.Outcomes = append(j.Outcomes, o)
+	reached := j.snapshot()
+	s.mu.Unlock()
+	s.emit(Event{Job: &reached})
+	return s.callback(reached, o)
+}
+
+// callback is signed for the Server's time.
+func (s *Server) callback(j Job, o Outcome) Callback {
+	cb := j.Callback(s.credential, o)
 	cb.Time = s.timeToSign()
 	return cb
 }
 
+// tell sends a callback of j; how that went is in Deliveries.
+func (s *Server) tell(j *job, cb Callback) {
+	if j.CallbackURL != "" {
+		s.Deliver(s.ctx, j.CallbackURL, cb)
+	}
+}
+
 // prepareUpload answers with where to put the zip: another origin, as with a
 // presigned URL of a cloud's storage.
-func (s *Server) prepareUpload(m members) reply {
-	j := newJob(m)
-	id := s.addJob(j)
-	return accepted(map[string]any{
-		"code": "2202", "smile_job_id": id, "ref_id": "ref-" + id,
-		"upload_url": s.uploadURL + s.addUpload(j),
+func (s *Server) prepareUpload(c *call, m members) reply {
+	j, remark, fault := s.newJob(m, "biometric_kyc")
+	if fault != "" {
+		return denied(codeInvalid, fault)
+	}
+	j.uploadPath = "/" + rand.Text() + "/selfie.zip"
+	s.addJob(j)
+	a := accepted(map[string]any{
+		"code": "2202", "smile_job_id": j.ID, "ref_id": "ref-" + j.ID, "upload_url": s.uploadURL + j.uploadPath,
 	})
+	return a.remarking(remark)
 }
 
 // takeZip answers a request to the upload origin, which wants no signature.
-func (s *Server) takeZip(r *http.Request, body []byte) reply {
-	for name := range r.Header {
+func (s *Server) takeZip(c *call) reply {
+	for name := range c.Header {
 		if strings.HasPrefix(name, "Smileid-") {
-			return refused(http.StatusForbidden, "a signature header has come to the upload URL")
+			return c.refused(http.StatusForbidden, "a signature header has come to the upload URL")
 		}
 	}
-	j := s.jobByUploadPath(r.URL.Path)
+	j := s.find(func(j *job) bool { return j.uploadPath != "" && j.uploadPath == c.URL.Path })
 	switch {
-	case r.Method != http.MethodPut:
-		return refused(http.StatusMethodNotAllowed, "not a PUT")
-	case r.Header.Get("Content-Type") != "application/zip":
-		return refused(http.StatusForbidden, "the Content-Type is not application/zip")
 	case j == nil:
-		return refused(http.StatusNotFound, "no such upload")
+		return c.refused(http.StatusNotFound, "no such upload")
+	case c.Method != http.MethodPut:
+		return c.notAllowed(http.MethodPut)
+	case c.Header.Get("Content-Type") != "application/zip":
+		return c.refused(http.StatusForbidden, "the Content-Type is not application/zip")
 	}
 	a := accepted(nil)
-	a.then = func() { s.complete(j) }
+	if s.isFirstZip(j) {
+		a.then = func() { s.conclude(j, s.decide(j)) }
+	}
 	return a
 }
 
-func (s *Server) jobByUploadPath(path string) *job {
+func (s *Server) isFirstZip(j *job) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, j := range s.jobs {
-		if j.uploadPath == path {
-			return j
-		}
-	}
-	return nil
+	isFirst := !j.hasZip
+	j.hasZip = true
+	return isFirst
 }

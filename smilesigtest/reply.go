@@ -5,27 +5,59 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"net/http"
+	"strings"
 
 	"example.com/smilesig"
 )
 
+// A call is a request that has been read.
+type call struct {
+	*http.Request
+	path  string // without doubled or trailing slashes
+	body  []byte
+	steps []string // what was checked and holds
+}
+
+// holds adds to what was checked.
+func (c *call) holds(step string) { c.steps = append(c.steps, step) }
+
 // A reply is the answer to a request and what is recorded about it.
 type reply struct {
 	status  int
-	body    map[string]any // nil is no body
+	header  http.Header
+	body    any // nil is no body
 	verdict string
 	then    func() // what the request sets going, if anything, once it is recorded
 }
 
-func accepted(body map[string]any) reply {
+func accepted(body any) reply {
 	return reply{status: http.StatusOK, body: body, verdict: "accepted"}
 }
 
-// refused is an answer that has no code of Smile ID's.
-func refused(status int, why string) reply {
-	return reply{status: status, body: map[string]any{"error": http.StatusText(status)}, verdict: why}
+// remarking adds to the verdict, unless the remark is empty.
+func (a reply) remarking(remark string) reply {
+	if remark != "" {
+		a.verdict += "; " + remark
+	}
+	return a
+}
+
+// refused is an answer that has no code of Smile ID's; v3 has an envelope of its own.
+func (c *call) refused(status int, why string) reply {
+	a := reply{status: status, body: map[string]string{"error": http.StatusText(status)}, verdict: why}
+	if strings.HasPrefix(c.path, "/v3/") {
+		a.body = map[string]string{"status": http.StatusText(status), "message": http.StatusText(status)}
+	}
+	return a
+}
+
+func (c *call) notAllowed(method string) reply {
+	a := c.refused(http.StatusMethodNotAllowed, "the endpoint takes "+method+" only")
+	a.header = http.Header{"Allow": {method}}
+	return a
 }
 
 // Smile ID's codes for a pair that it does not accept [docs].
@@ -41,7 +73,7 @@ func denied(code, why string) reply {
 	if code == codeInvalid {
 		text = "A parameter is missing or of the wrong data type."
 	}
-	return reply{status: http.StatusBadRequest, body: map[string]any{"code": code, "error": text}, verdict: code + ": " + why}
+	return reply{status: http.StatusBadRequest, body: map[string]string{"code": code, "error": text}, verdict: code + ": " + why}
 }
 
 // A Tampering is what a [Server] does to the pair of an answer.
@@ -54,23 +86,28 @@ const (
 	UnkeyedHash           // a hash without a key, which anyone can make; one of Smile ID's samples has it
 )
 
-// signed returns body with a pair for now.
-func (s *Server) signed(body map[string]any, t Tampering) map[string]any {
+// pair returns the pair for now; nil for NoPair.
+func (s *Server) pair(t Tampering) *smilesig.Pair {
 	timestamp := s.now().UTC().Format(smilesig.TimestampLayout)
-	body = maps.Clone(body)
-	body["timestamp"] = timestamp
-	body["signature"] = signature(s.credential, timestamp)
 	switch t {
 	case WrongPair:
 		other := s.credential
 		other.APIKey += "-forged"
-		body["signature"] = signature(other, timestamp)
+		return &smilesig.Pair{Timestamp: timestamp, Signature: signature(other, timestamp)}
 	case NoPair:
-		delete(body, "timestamp")
-		delete(body, "signature")
+		return nil
 	case UnkeyedHash:
 		hash := sha256.Sum256([]byte("1:" + timestamp))
-		body["signature"] = hex.EncodeToString(hash[:])
+		return &smilesig.Pair{Timestamp: timestamp, Signature: hex.EncodeToString(hash[:])}
+	}
+	return &smilesig.Pair{Timestamp: timestamp, Signature: signature(s.credential, timestamp)}
+}
+
+// signed returns body with a pair for now.
+func (s *Server) signed(body map[string]json.RawMessage, t Tampering) map[string]json.RawMessage {
+	body = maps.Clone(body)
+	if pair := s.pair(t); pair != nil {
+		body["timestamp"], body["signature"] = quoted(pair.Timestamp), quoted(pair.Signature)
 	}
 	return body
 }

@@ -2,12 +2,14 @@ package smilesigtest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,45 +22,85 @@ import (
 // Smile ID would, HTTP 400 with a code if the pair is wrong:
 //
 //   - /v1/id_verification, /v2/verify, /v1/business_verification and /v1/aml
-//     answer at once, signed.
+//     answer with the result at once, signed.
 //   - /v1/upload answers with an upload_url on another origin, which takes a zip
-//     by PUT. That completes the job and, if the request for it had a callback_url,
+//     by PUT. That decides the job and, if the request for it had a callback_url,
 //     sends its callback there, a v1 callback.
 //   - /v1/async_id_verification, /v1/async_business_verification and
 //     /v2/verify_async send a v1 callback to their callback_url at once.
 //   - /v1/job_status answers signed, unless JobStatus tampers with it, and tells
 //     whether the job of job_id and user_id is complete; if so, with its result.
-//   - /v1/auth_smile answers with a pair. Like everything below /v3/, and every
-//     GET, HEAD and OPTIONS, it wants none.
+//   - /v1/auth_smile answers with a pair. It wants none, and neither does /v1/services.
 //   - The phone, address and SmartSelfie endpoints want the pair in headers;
-//     everything else below /v1/ and /v2/ in its JSON.
+//     everything else of /v1/ and /v2/ in its JSON.
+//   - /v3/token takes the partner ID without leading zeros and the API key, and
+//     answers with a token. With it, v3's asynchronous endpoints answer 202 and send
+//     a webhook, /v3/aml/sync and /v3/enhanced_kyc/sync answer with the result and a
+//     pair in the headers, and /v3/status and /v3/replay work. v3's bodies must be
+//     multipart; of their fields it looks at callback_url, partner_params,
+//     sandbox_result and user_id only.
 //
-// A Server is also the http.Handler that does so, to be served elsewhere, over
-// TLS for instance. It is safe for concurrent use.
+// Unknown paths get 404, other methods 405, bodies over 64 MiB 413 and encoded ones
+// 415. Requests with an Origin get 403, and those with another Host than localhost,
+// a loopback address, the host of URL or one of Hosts 421, so that no web page can
+// use the key that the Server has.
+//
+// A Server is also the http.Handler that does so, to be served elsewhere. It is
+// safe for concurrent use.
 type Server struct {
-	// URL is the origin of the API: http://, a loopback address and a port.
+	// URL is the origin of the API: http:// or https://, a host and a port.
 	URL string
 
-	// The fields below are for the user to set, at the start or while nothing
-	// goes on.
+	// The fields below are for the user to set: in a function that is given to
+	// NewServer, Start or StartTLS, or later while nothing goes on.
 
 	// Now is the clock for what is signed here; nil is time.Now.
 	Now func() time.Time
 
-	// JobStatus is what is done to the pair of every /v1/job_status answer.
+	// Outcomes decides a job once everything for it has come. Each outcome makes a
+	// callback, in order; none leaves the job for Conclude. A synchronous call
+	// answers with the last outcome, or Approved. Nil decides by the sandbox_result
+	// in partner_params, as Smile ID's sandbox does: "0" is Approved, like none, "1"
+	// Declined, and "2" Provisional and then Approved. It may be called concurrently.
+	Outcomes func(Job) []Outcome
+
+	// JobStatus is what is done to the pair of every /v1/job_status answer and of
+	// v3's synchronous answers.
 	JobStatus Tampering
 
-	// RetryDelay is the wait before a callback that was not acknowledged is
-	// sent again; 0 is 10 milliseconds.
-	RetryDelay time.Duration
+	// RefuseStale refuses a request whose timestamp a Verifier with the default
+	// limits would refuse. Smile ID does not say what it accepts, so such a request
+	// is otherwise accepted, with a remark in its Verdict.
+	RefuseStale bool
 
-	credential smilesig.Credential
-	uploadURL  string
-	servers    []*http.Server
-	client     *http.Client       // delivers callbacks
-	ctx        context.Context    // of what goes on here
-	cancel     context.CancelFunc // ends it
-	serving    sync.WaitGroup
+	// Events is told what happens, one event after the other. A request is told
+	// before what it sets going. The Server waits for Events to return, so it must
+	// not call Wait, Close, Conclude or Deliver.
+	Events func(Event)
+
+	// Hosts has further host names, in lower case, that requests may come to.
+	Hosts []string
+
+	// CallbackHosts has the hosts, in lower case, besides this machine that
+	// callbacks go to when a request asks for it.
+	CallbackHosts []string
+
+	// Keep is how many requests, jobs and deliveries are kept, the newest ones;
+	// Requests then have no Body. 0 keeps all. For programs that run long.
+	Keep int
+
+	credential  smilesig.Credential
+	host        string // of URL
+	uploadURL   string
+	certificate *x509.Certificate // nil without TLS
+	tokenSecret []byte
+	largestBody int64 // a field for tests
+	servers     []*http.Server
+	client      deliveryClient
+	ctx         context.Context    // of what goes on here
+	cancel      context.CancelFunc // ends it
+	serving     sync.WaitGroup
+	emitting    sync.Mutex // held while Events runs
 
 	mu         sync.Mutex
 	closed     bool
@@ -66,27 +108,18 @@ type Server struct {
 	idle       sync.Cond // signals that underWay is 0; its lock is mu
 	requests   []Request
 	deliveries []*Delivery
-	jobs       []*job    // the first has number 1
+	delivered  int // how many deliveries there were
+	jobs       []*job
+	bindings   []binding
 	lastSigned time.Time // of the callbacks
 }
 
-// A Request is a request as a [Server] received it. What it refers to is shared:
-// do not change it.
-type Request struct {
-	Method  string
-	Host    string // tells the API from the upload origin
-	Path    string
-	Header  http.Header
-	Body    []byte
-	Status  int    // what it was answered with
-	Verdict string // "accepted", or Smile ID's code, if any, and why it was refused
-}
-
-// NewServer starts a Server for a test, on a free port. It is closed when the test
-// ends. It fails the test if that is impossible or credential is refused.
-func NewServer(tb testing.TB, credential smilesig.Credential) *Server {
+// NewServer starts a Server for a test, on a free port, after configure has set
+// its fields. It is closed when the test ends. It fails the test if that is
+// impossible or credential is refused.
+func NewServer(tb testing.TB, credential smilesig.Credential, configure ...func(*Server)) *Server {
 	tb.Helper()
-	s, err := Start("127.0.0.1:0", credential)
+	s, err := Start("127.0.0.1:0", credential, configure...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -96,37 +129,71 @@ func NewServer(tb testing.TB, credential smilesig.Credential) *Server {
 
 // Start starts a Server for a program, on addr as in net.Listen, with a host that
 // requests can be sent to, such as 127.0.0.1; port 0 is a free one. Uploads go to a
-// second port of that host, always a free one. The caller closes it. It returns an
-// error if an address cannot be had, or if smilesig.NewSigner refuses credential.
-func Start(addr string, credential smilesig.Credential) (*Server, error) {
+// second port of that host, always a free one. Before the first request is taken,
+// configure sets fields. The caller closes the Server. Start returns an error if an
+// address cannot be had, or if smilesig.NewSigner refuses credential.
+func Start(addr string, credential smilesig.Credential, configure ...func(*Server)) (*Server, error) {
+	return start(addr, credential, configure, false)
+}
+
+// StartTLS is Start with https, for Smile ID's v3 SDKs, which insist on it. It makes
+// a certificate of its own, for the host of addr, localhost and Hosts; clients
+// must be told to trust it, see [Server.Certificate].
+func StartTLS(addr string, credential smilesig.Credential, configure ...func(*Server)) (*Server, error) {
+	return start(addr, credential, configure, true)
+}
+
+func start(addr string, credential smilesig.Credential, configure []func(*Server), isTLS bool) (*Server, error) {
 	if _, err := smilesig.NewSigner(credential); err != nil {
 		return nil, err
 	}
+	host, _, _ := net.SplitHostPort(addr) // Listen says what is wrong with it
 	api, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("smilesigtest: %w", err)
 	}
-	host, _, _ := net.SplitHostPort(addr) // Listen has accepted it
 	uploads, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		api.Close()
 		return nil, fmt.Errorf("smilesigtest: %w", err)
 	}
 	s := &Server{
-		URL:        "http://" + api.Addr().String(),
-		uploadURL:  "http://" + uploads.Addr().String(),
-		credential: credential,
-		client:     newDeliveryClient(),
+		host:        host,
+		credential:  credential,
+		tokenSecret: newTokenSecret(),
+		largestBody: largestBody,
+		client:      newDeliveryClient(),
 	}
 	s.idle.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	for _, set := range configure {
+		set(s)
+	}
+	scheme := "http://"
+	if isTLS {
+		scheme = "https://"
+		config := s.makeCertificate()
+		api, uploads = tls.NewListener(api, config), tls.NewListener(uploads, config)
+	}
+	s.URL, s.uploadURL = scheme+urlHost(host, api), scheme+urlHost(host, uploads)
 	s.listen(api, s)
 	s.listen(uploads, http.HandlerFunc(s.serveUpload))
 	return s, nil
 }
 
+// urlHost is a listener's port at the host that it was asked for, which a
+// certificate may be for.
+func urlHost(host string, l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP address
+	return net.JoinHostPort(host, port)
+}
+
+// listen serves a socket. A client has to send its request within the limits.
 func (s *Server) listen(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: log.New(io.Discard, "", 0), // of handshakes that clients break off
+	}
 	s.servers = append(s.servers, server)
 	s.serving.Go(func() { server.Serve(l) })
 }
@@ -180,14 +247,6 @@ func (s *Server) end() {
 	}
 }
 
-// Requests returns all requests so far, to the API and to upload URLs, in the
-// order in which they were answered.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
-
 // ServeHTTP answers a request to the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, s.answer)
@@ -197,23 +256,28 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, s.takeZip)
 }
 
-// largestBody is more than a zip with the photos of a job has.
-const largestBody = 64 << 20
-
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(r *http.Request, body []byte) reply) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(*call) reply) {
 	if !s.begin() {
 		http.Error(w, "closed", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.end()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestBody))
-	a := refused(http.StatusBadRequest, "the body is cut short or too large")
-	if err == nil {
-		a = answer(r, body)
+	c, refusal := s.admit(w, r)
+	if refusal == nil {
+		a := answer(c)
+		refusal = &a
 	}
-	s.record(r, body, a)
+	s.finish(w, c, *refusal)
+}
+
+// finish records the answer to c, sets going what follows from it, and sends it.
+func (s *Server) finish(w http.ResponseWriter, c *call, a reply) {
+	s.record(c, a)
 	if a.then != nil {
 		a.then()
+	}
+	for name, values := range a.header {
+		w.Header()[name] = values
 	}
 	if a.body == nil {
 		w.WriteHeader(a.status)
@@ -222,15 +286,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(r *ht
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
 	json.NewEncoder(w).Encode(a.body) // fails only if nobody reads it
-}
-
-func (s *Server) record(r *http.Request, body []byte, a reply) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{
-		Method: r.Method, Host: r.Host, Path: r.URL.Path, Header: r.Header.Clone(),
-		Body: body, Status: a.status, Verdict: a.verdict,
-	})
 }
 
 // timeToSign is now, but a millisecond after the last one at least, because

@@ -1,0 +1,89 @@
+package smilesigtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// largestBody is more than a zip with the photos of a job has.
+const largestBody = 64 << 20
+
+// admit reads a request, or refuses it. A Server has a partner's key, so no web
+// page may drive it: neither one that the developer's browser shows, which sends an
+// Origin, nor one whose name was made to resolve to this machine.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*call, *reply) {
+	c := &call{Request: r, path: path.Clean("/" + r.URL.Path)}
+	refuse := func(status int, why string) (*call, *reply) {
+		w.Header().Set("Connection", "close") // the body is not read
+		a := c.refused(status, why)
+		return c, &a
+	}
+	encoding := r.Header.Get("Content-Encoding")
+	switch {
+	case !s.isOwnHost(r.Host):
+		return refuse(http.StatusMisdirectedRequest, "another Host: add it to the Hosts that the stand-in answers to")
+	case r.Header.Get("Origin") != "":
+		return refuse(http.StatusForbidden, "an Origin header: the stand-in does not answer web pages")
+	case encoding != "" && encoding != "identity":
+		return refuse(http.StatusUnsupportedMediaType, "the body has a Content-Encoding")
+	case r.ContentLength > s.largestBody:
+		return refuse(http.StatusRequestEntityTooLarge, "the body is longer than 64 MiB")
+	}
+	var body bytes.Buffer
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, s.largestBody))
+	c.body = body.Bytes()
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return refuse(http.StatusRequestEntityTooLarge, "the body is longer than 64 MiB")
+	}
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the body is cut short")
+	}
+	return c, nil
+}
+
+// isOwnHost reports whether a Host header, with or without a port, names this Server.
+func (s *Server) isOwnHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return isLoopback(host) || strings.EqualFold(host, s.host) || slices.Contains(s.Hosts, strings.ToLower(host))
+}
+
+// isLoopback reports whether a host without a port is this machine.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// callbackURL returns the URL that callbacks go to, "" for nowhere. Missing, null
+// and "" are nowhere. So is another machine, with a remark, unless CallbackHosts
+// has it. Anything but an http or https URL is a fault.
+func (s *Server) callbackURL(member json.RawMessage) (to, remark, fault string) {
+	if member == nil || string(member) == "null" {
+		return "", "", ""
+	}
+	var text string
+	if json.Unmarshal(member, &text) != nil {
+		return "", "", "callback_url is not a string"
+	}
+	if text == "" {
+		return "", "", ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", "", "callback_url is not an http or https URL"
+	}
+	host := strings.ToLower(u.Hostname())
+	if !isLoopback(host) && !slices.Contains(s.CallbackHosts, host) {
+		return "", "no callback is sent to another machine: CallbackHosts does not have the host of callback_url", ""
+	}
+	return text, "", ""
+}
