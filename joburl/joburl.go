@@ -26,7 +26,7 @@ var encoding = base64.RawURLEncoding
 
 // URLs makes the callback URLs of one base and tells whether a URL is one of
 // them. It is safe for concurrent use and never changes. Use [New]: the zero value
-// knows no job. To print it shows the base and no secret.
+// knows no job. Printing it shows the base and no secret.
 type URLs struct {
 	base string // ends in a slash
 	path string // of base, escaped
