@@ -63,15 +63,11 @@ const (
 
 // String returns the name of the constant.
 func (p Placement) String() string {
-	switch p {
-	case Unsigned:
-		return "Unsigned"
-	case InBody:
-		return "InBody"
-	case InHeader:
-		return "InHeader"
+	names := []string{"Unsigned", "InBody", "InHeader"}
+	if p < 0 || int(p) >= len(names) {
+		return "Placement(invalid)"
 	}
-	return "Placement(invalid)"
+	return names[p]
 }
 
 // DefaultOrigins returns the origins of Smile ID: production, sandbox, and the

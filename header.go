@@ -46,22 +46,14 @@ func readHead(h http.Header) (head messageHead) {
 			head.pair.signature.addAll(values)
 		case isNamed(key, headerCallbackTimestamp):
 			head.pair.timestamp.addAll(values)
-		case isNamed(key, headerContentEncoding):
+		case isNamed(key, "Content-Encoding"):
 			head.isEncoded = head.isEncoded || anyEncoded(values)
-		case isNamed(key, headerContentLength):
+		case isNamed(key, "Content-Length"):
 			head.hasLength = true
 		}
 	}
 	return head
 }
-
-const (
-	headerContentEncoding = "Content-Encoding"
-	headerContentLength   = "Content-Length"
-	headerContentType     = "Content-Type"
-)
-
-func isEncoded(h http.Header) bool { return anyEncoded(headerValues(h, headerContentEncoding)) }
 
 func anyEncoded(contentEncodings []string) bool {
 	for _, encoding := range contentEncodings {
@@ -74,7 +66,7 @@ func anyEncoded(contentEncodings []string) bool {
 
 // isJSON reports whether a Content-Type of JSON is declared.
 func isJSON(h http.Header) bool {
-	for _, contentType := range headerValues(h, headerContentType) {
+	for _, contentType := range headerValues(h, "Content-Type") {
 		mediaType, _, _ := strings.Cut(contentType, ";")
 		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 		if mediaType == "application/json" || mediaType == "text/json" || strings.HasSuffix(mediaType, "+json") {
@@ -87,7 +79,7 @@ func isJSON(h http.Header) bool {
 // looksLikeJSON reports whether a Content-Type names JSON in any way, such as
 // application/x-json.
 func looksLikeJSON(h http.Header) bool {
-	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, headerContentType), ",")), "json")
+	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, "Content-Type"), ",")), "json")
 }
 
 // hasSecret reports whether h has what authenticates a v3 request.
@@ -96,7 +88,7 @@ func hasSecret(h http.Header) bool {
 }
 
 // isUntyped reports whether no Content-Type is declared.
-func isUntyped(h http.Header) bool { return strings.Join(headerValues(h, headerContentType), "") == "" }
+func isUntyped(h http.Header) bool { return strings.Join(headerValues(h, "Content-Type"), "") == "" }
 
 func isJSONOrUntyped(h http.Header) bool { return isUntyped(h) || isJSON(h) }
 

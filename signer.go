@@ -279,7 +279,7 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 			return
 		case m.Is(memberPartnerID), m.Is(memberClientID):
 			if id, isString := m.Text(); partnerErr == nil && (!isString || id != k.partnerID) {
-				partnerErr = fmt.Errorf("%w: the body says %s, the credential %s", ErrPartner, shorten(m.Value), k.partnerID)
+				partnerErr = fmt.Errorf("%w: the body says %.40s, the credential %s", ErrPartner, m.Value, k.partnerID)
 			}
 		}
 		if m.Comma < 0 {
@@ -293,16 +293,4 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 		return nil, partnerErr
 	}
 	return append(signed, body[copied:]...), nil
-}
-
-// shorten is for quoting a partner ID, or what stands in its place, in an error.
-func shorten(value []byte) string {
-	characters := 0
-	for i := range string(value) {
-		if characters == 40 {
-			return string(value[:i]) + "…"
-		}
-		characters++
-	}
-	return string(value)
 }

@@ -2,6 +2,7 @@ package smilesig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,12 +116,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base == nil {
-		return http.DefaultTransport
-	}
-	return t.Base
-}
+func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
 // sign returns the request to send. Where it returns none, it closes the body,
 // also if the caller's Placement or Now panics.
@@ -195,7 +191,7 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 		return Unsigned, fmt.Errorf("%w: no body to put the signature in", ErrMalformed)
 	case !isJSONOrUntyped(req.Header):
 		return Unsigned, fmt.Errorf("%w: the body to put the signature in is not JSON", ErrMalformed)
-	case isEncoded(req.Header):
+	case readHead(req.Header).isEncoded:
 		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
 	}
 	return InBody, nil
@@ -208,7 +204,8 @@ func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
 	if origins == nil {
 		origins = defaultOrigins
 	}
-	comparable := u.User == nil && u.Opaque == "" && isASCII(u.Host)
+	isASCII := strings.IndexFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	comparable := u.User == nil && u.Opaque == "" && isASCII
 	for _, origin := range origins {
 		scheme, host, _ := strings.Cut(origin, "://")
 		host = strings.TrimSuffix(host, "/")
@@ -222,23 +219,10 @@ func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
 	return listed, nil
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
+var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
 
 func withoutDefaultPort(scheme, host string) string {
-	switch strings.ToLower(scheme) {
-	case "https":
-		return strings.TrimSuffix(host, ":443")
-	case "http":
-		return strings.TrimSuffix(host, ":80")
-	}
-	return host
+	return strings.TrimSuffix(host, defaultPorts[strings.ToLower(scheme)])
 }
 
 func (t *Transport) signHeader(req *http.Request) *http.Request {
@@ -325,43 +309,28 @@ func closeBody(req *http.Request) {
 // confirmAnswer returns ErrSignature or ErrMissing for an answer that is not
 // signed as it should be. It leaves res with its whole body.
 func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placement Placement) error {
-	required := answersSigned(req)
+	required, kind := answersSigned(req), res.StatusCode/100
+	var pair receivedPair
+	var err error
 	switch {
-	case required && res.StatusCode/100 == 3: // it leads to an answer that need not be signed
+	case required && kind == 3: // it leads to an answer that need not be signed
 		return answerError(req, res, ErrMissing)
 	case isV3(req):
-		return t.confirmAnswerHeaders(req, res, required && res.StatusCode/100 == 2)
-	case placement == Unsigned || res.StatusCode/100 != 2:
+		pair = readHead(res.Header).pair
+	case placement == Unsigned || kind != 2:
 		return nil
-	case !required && (isEncoded(res.Header) || !isJSONOrUntyped(res.Header)):
-		return nil
+	case required || isJSONOrUntyped(res.Header) && !readHead(res.Header).isEncoded:
+		pair, err = peekPair(res)
 	}
-	return t.confirmAnswerBody(req, res, required)
-}
-
-func (t *Transport) confirmAnswerHeaders(req *http.Request, res *http.Response, required bool) error {
-	pair := readHead(res.Header).pair
 	switch {
 	case pair.hasAny() && !t.confirms(pair):
 		return answerError(req, res, ErrSignature)
-	case !pair.hasAny() && required:
-		return answerError(req, res, ErrMissing)
-	}
-	return nil
-}
-
-func (t *Transport) confirmAnswerBody(req *http.Request, res *http.Response, required bool) error {
-	pair, err := peekPair(res)
-	isWhole := pair.timestamp.count > 0 && pair.signature.count > 0
-	switch {
-	case isWhole && !t.confirms(pair):
-		return answerError(req, res, ErrSignature)
-	case !isWhole && required && err != nil:
+	case pair.hasAny() || !required || kind != 2:
+		return nil
+	case err != nil:
 		return &readError{answerError(req, res, ErrMissing), err}
-	case !isWhole && required:
-		return answerError(req, res, ErrMissing)
 	}
-	return nil
+	return answerError(req, res, ErrMissing)
 }
 
 // confirms is false for a pair that is not two strings, given once each.
@@ -376,8 +345,7 @@ func answerError(req *http.Request, res *http.Response, err error) error {
 	if !isV3(req) {
 		return err
 	}
-	job := shorten([]byte(res.Header.Get(headerJobID)))
-	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %q", err, job)
+	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, res.Header.Get(headerJobID))
 }
 
 // peekPair reads the pair in the body of an answer, unless that is no JSON or
@@ -404,8 +372,8 @@ func peekPair(res *http.Response) (receivedPair, error) {
 		return receivedPair{}, fmt.Errorf("longer than %d bytes", DefaultMaxBytes)
 	}
 	pair, err := bodyPair(body)
-	if err != nil {
-		return receivedPair{}, err
+	if err != nil || pair.timestamp.count == 0 || pair.signature.count == 0 {
+		return receivedPair{}, err // a member alone need not be half of a pair
 	}
 	return pair, nil
 }
