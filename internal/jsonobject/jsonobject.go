@@ -1,9 +1,11 @@
 // Package jsonobject finds the top-level members of a JSON object in one pass
-// that validates every byte of the object on the way, without recursion and
-// without allocation.
+// that validates every byte of the object on the way.
 //
-// It exists because no JSON library keeps every byte, shows doubled keys and
-// bounds depth all at once.
+// A JSON library can list the members as well, doubled ones included. This
+// package does it without allocation and says at what offset each member and
+// each fault is, so that its callers can copy the other bytes as they are. It
+// bounds how deep a body may nest. And it needs no GOEXPERIMENT, as
+// encoding/json/jsontext does.
 package jsonobject
 
 import (
@@ -107,16 +109,16 @@ const (
 // It returns a *SyntaxError unless all of doc is one valid JSON object in valid
 // UTF-8; visit may have been called for some members by then.
 func Scan(doc []byte, visit func(Member)) error {
-	i := skipSpace(doc, 0)
+	i, c := next(doc, 0)
 	switch {
 	case bytes.HasPrefix(doc, []byte("\ufeff")):
 		return &SyntaxError{ByteOrderMark, 0}
-	case i < len(doc) && doc[i] != '{':
+	case i < len(doc) && c != '{':
 		return &SyntaxError{NotAnObject, i}
 	}
-	i, problem := scanObject(doc, i, visit)
+	i, problem := scanMembers(doc, i, visit)
 	if problem == "" {
-		if i = skipSpace(doc, i); i < len(doc) {
+		if i, _ = next(doc, i); i < len(doc) {
 			problem = TrailingData
 		}
 	}
@@ -129,99 +131,138 @@ func Scan(doc []byte, visit func(Member)) error {
 	return &SyntaxError{problem, i}
 }
 
-// scanObject reads the object that starts at i. Like everything below, it
+// scanMembers reads the object that starts at i. Like everything below, it
 // returns the offset behind what it read and no problem, or a problem and its
 // offset, which is beyond the end where the text is truncated.
-func scanObject(doc []byte, i int, visit func(Member)) (int, string) {
+func scanMembers(doc []byte, i int, visit func(Member)) (int, string) {
+	i, c := next(doc, i+1)
+	if c == '}' {
+		return i + 1, ""
+	}
+	comma := -1
+	for {
+		nameEnd, colon, problem := skipName(doc, i)
+		if problem != "" {
+			return colon, problem
+		}
+		value, _ := next(doc, colon+1)
+		end, problem := skipValue(doc, value, 1)
+		if problem != "" {
+			return end, problem
+		}
+		visit(Member{Name: doc[i+1 : nameEnd-1], Value: doc[value:end], Comma: comma, Start: i, End: end})
+		switch i, c = next(doc, end); c {
+		case '}':
+			return i + 1, ""
+		case ',':
+			comma = i
+			i, _ = next(doc, i+1)
+		default:
+			return i, Unexpected
+		}
+	}
+}
+
+// skipName reads a member's name, which ends at end, and finds the colon behind it.
+func skipName(doc []byte, i int) (end, colon int, problem string) {
+	i, c := next(doc, i)
+	if c != '"' {
+		return 0, i, Unexpected
+	}
+	if end, problem = skipString(doc, i); problem != "" {
+		return 0, end, problem
+	}
+	if i, c = next(doc, end); c != ':' {
+		return 0, i, Unexpected
+	}
+	return end, i, ""
+}
+
+// skipValue reads the value that follows at i, inside depth containers. It keeps
+// track of 64 more, a bit each, and calls itself for a value that is nested deeper.
+// So its calls nest MaxDepth/64 deep at most.
+func skipValue(doc []byte, i, depth int) (int, string) {
 	var (
-		open    nesting
-		member  = Member{Comma: -1}
-		value   int // where the current member's value starts
+		levels  int    // how many containers are open since the call
+		objects uint64 // which of them are objects; the lowest bit is for the innermost
+		c       byte
 		problem string
 	)
 	for {
-		if open.inObject {
-			start := i
-			var end int
-			if end, i, problem = skipName(doc, i); problem != "" {
+		if objects&1 == 1 {
+			if _, i, problem = skipName(doc, i); problem != "" {
 				return i, problem
 			}
-			if open.depth == 1 {
-				member.Start, member.Name, value = start, doc[start+1:end-1], i
-			}
+			i++
 		}
-		if c := at(doc, i); c == '{' || c == '[' {
-			if open.depth == MaxDepth {
+		switch i, c = next(doc, i); c {
+		case '"':
+			i, problem = skipString(doc, i)
+		case '{', '[':
+			if depth+levels == MaxDepth {
 				return i, TooDeep
 			}
-			i = skipSpace(doc, i+1)
-			if at(doc, i) != closing(c == '{') {
-				open.push(c == '{')
+			if levels == 64 {
+				i, problem = skipValue(doc, i, depth+levels)
+				break
+			}
+			levels++
+			objects <<= 1
+			if c == '{' {
+				objects |= 1
+			}
+			if i, c = next(doc, i+1); c != closing(objects) {
 				continue
 			}
+			levels--
+			objects >>= 1
 			i++
-		} else if i, problem = skipScalar(doc, i); problem != "" {
+		case 't':
+			i, problem = skipLiteral(doc, i, "true")
+		case 'f':
+			i, problem = skipLiteral(doc, i, "false")
+		case 'n':
+			i, problem = skipLiteral(doc, i, "null")
+		default:
+			i, problem = skipNumber(doc, i)
+		}
+		if problem != "" {
 			return i, problem
 		}
 		// A value is complete, and with it perhaps the containers around it.
 		for {
-			if open.depth == 0 {
+			if levels == 0 {
 				return i, ""
 			}
-			if open.depth == 1 {
-				member.Value, member.End = doc[value:i], i
-				visit(member)
-			}
-			i = skipSpace(doc, i)
-			c := at(doc, i)
-			if c == ',' {
+			if i, c = next(doc, i); c == ',' {
 				break
 			}
-			if c != closing(open.inObject) {
+			if c != closing(objects) {
 				return i, Unexpected
 			}
-			open.pop()
+			levels--
+			objects >>= 1
 			i++
 		}
-		if open.depth == 1 {
-			member.Comma = i
+		i++
+	}
+}
+
+// closing is the bracket that closes the innermost container.
+func closing(objects uint64) byte { return "]}"[objects&1] }
+
+// next skips white space, and returns the offset of the character behind it and
+// that character: 0, which no JSON token starts with, beyond the end.
+func next(doc []byte, i int) (int, byte) {
+	for ; i < len(doc); i++ {
+		if c := doc[i]; c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return i, c
 		}
-		i = skipSpace(doc, i+1)
 	}
+	return i, 0
 }
 
-// nesting is the stack of open containers, a bit each: the one at level n is an
-// object if bit n is set.
-type nesting struct {
-	depth    uint
-	inObject bool // whether the innermost is an object
-	objects  [MaxDepth/64 + 1]uint64
-}
-
-func (n *nesting) push(object bool) {
-	n.depth++
-	n.inObject = object
-	word, bit := &n.objects[n.depth/64], uint64(1)<<(n.depth%64)
-	if object {
-		*word |= bit
-	} else {
-		*word &^= bit
-	}
-}
-
-func (n *nesting) pop() {
-	n.depth--
-	n.inObject = n.objects[n.depth/64]>>(n.depth%64)&1 == 1
-}
-
-func closing(object bool) byte {
-	if object {
-		return '}'
-	}
-	return ']'
-}
-
-// at is doc[i], or 0, which no JSON token starts with, beyond the end.
+// at is doc[i], or 0 beyond the end.
 func at(doc []byte, i int) byte {
 	if i < len(doc) {
 		return doc[i]
@@ -229,49 +270,14 @@ func at(doc []byte, i int) byte {
 	return 0
 }
 
-func skipSpace(doc []byte, i int) int {
-	for i < len(doc) && doc[i] <= ' ' && (doc[i] == ' ' || doc[i] == '\n' || doc[i] == '\r' || doc[i] == '\t') {
+func skipLiteral(doc []byte, i int, literal string) (int, string) {
+	if end := i + len(literal); end <= len(doc) && string(doc[i:end]) == literal {
+		return end, ""
+	}
+	for j := 0; at(doc, i) == literal[j]; j++ {
 		i++
 	}
-	return i
-}
-
-// skipName reads a member's name, which ends at end, and the colon up to where
-// its value starts.
-func skipName(doc []byte, i int) (end, value int, problem string) {
-	if at(doc, i) != '"' {
-		return 0, i, Unexpected
-	}
-	if end, problem = skipString(doc, i); problem != "" {
-		return 0, end, problem
-	}
-	if i = skipSpace(doc, end); at(doc, i) != ':' {
-		return 0, i, Unexpected
-	}
-	return end, skipSpace(doc, i+1), ""
-}
-
-func skipScalar(doc []byte, i int) (int, string) {
-	switch at(doc, i) {
-	case '"':
-		return skipString(doc, i)
-	case 't':
-		return skipLiteral(doc, i, "true")
-	case 'f':
-		return skipLiteral(doc, i, "false")
-	case 'n':
-		return skipLiteral(doc, i, "null")
-	}
-	return skipNumber(doc, i)
-}
-
-func skipLiteral(doc []byte, i int, literal string) (int, string) {
-	for j := range len(literal) {
-		if at(doc, i+j) != literal[j] {
-			return i + j, Unexpected
-		}
-	}
-	return i + len(literal), ""
+	return i, Unexpected
 }
 
 func skipNumber(doc []byte, i int) (int, string) {
@@ -310,48 +316,42 @@ func skipDigits(doc []byte, i int) int {
 	return i
 }
 
-// skipString reads the string whose opening quote is at start, several bytes at a
+// skipString reads the string whose opening quote is at i, several bytes at a
 // time where none of them needs a look.
-func skipString(doc []byte, start int) (int, string) {
-	var seen uint64 // every byte that skipPlain has not: the high bits tell of text beyond ASCII
-	plain := 0      // words with nothing to look at
-	for i := start + 1; i < len(doc); {
+func skipString(doc []byte, i int) (int, string) {
+	i++
+	for words := 1; ; words++ {
 		if len(doc)-i >= 8 {
-			word := binary.LittleEndian.Uint64(doc[i:])
-			seen |= word
-			stops := marks(word) &^ word & highBits
+			stops := marks(binary.LittleEndian.Uint64(doc[i:]))
 			if stops == 0 {
-				i += 8
-				if plain++; plain%4 == 0 { // perhaps a long string
+				if i += 8; words%4 == 0 { // perhaps a long string
 					i = skipPlain(doc, i)
 				}
 				continue
 			}
 			i += bits.TrailingZeros64(stops) / 8
 		}
-		switch c := doc[i]; {
+		var problem string
+		switch c := at(doc, i); {
 		case c == '"':
-			if content := doc[start+1 : i]; seen&highBits != 0 && !utf8.Valid(content) {
-				return start + 1 + invalidUTF8(content), InvalidUTF8
-			}
 			return i + 1, ""
 		case c == '\\':
-			var problem string
-			if i, problem = skipEscapes(doc, i); problem != "" {
-				return i, problem
-			}
-		case c < ' ':
-			return i, Unexpected
-		default:
-			seen |= uint64(c)
+			i, problem = skipEscapes(doc, i)
+		case c >= utf8.RuneSelf:
+			i, problem = skipNonASCII(doc, i)
+		case c >= ' ':
 			i++
+		default:
+			problem = Unexpected
+		}
+		if problem != "" {
+			return i, problem
 		}
 	}
-	return len(doc), Truncated
 }
 
-// skipPlain skips 32 bytes at a time, of a photo perhaps, as long as all are ASCII
-// and there is nothing to look at.
+// skipPlain skips 32 bytes at a time, of a photo perhaps, as long as none of them
+// needs a look.
 func skipPlain(doc []byte, i int) int {
 	for ; len(doc)-i >= 32; i += 32 {
 		block := doc[i : i+32]
@@ -359,7 +359,7 @@ func skipPlain(doc []byte, i int) int {
 		b := binary.LittleEndian.Uint64(block[8:])
 		c := binary.LittleEndian.Uint64(block[16:])
 		d := binary.LittleEndian.Uint64(block[24:])
-		if (a|marks(a)|b|marks(b)|c|marks(c)|d|marks(d))&highBits != 0 {
+		if marks(a)|marks(b)|marks(c)|marks(d) != 0 {
 			break
 		}
 	}
@@ -399,27 +399,32 @@ func hexValue(digit byte) byte {
 	return 255
 }
 
+// skipNonASCII reads one character beyond ASCII and those directly behind it.
+func skipNonASCII(doc []byte, i int) (int, string) {
+	for at(doc, i) >= utf8.RuneSelf {
+		r, size := utf8.DecodeRune(doc[i:])
+		switch {
+		case r != utf8.RuneError || size > 1: // U+FFFD may be written out
+			i += size
+		case utf8.FullRune(doc[i:]):
+			return i, InvalidUTF8
+		default:
+			return len(doc), Truncated
+		}
+	}
+	return i, ""
+}
+
 const (
 	lowBits  = 0x0101010101010101 // the lowest bit of each byte of a word
 	highBits = 0x8080808080808080 // the highest
 )
 
-// marks sets the high bit of each byte of an ASCII word that is a quote, a
-// backslash or a control character. Bytes above a marked one may be marked, too,
-// and a byte that is not ASCII says nothing, but lets the others be.
+// marks sets the high bit of each byte of word that needs a look: a quote, a
+// backslash, a control character, a byte beyond ASCII. Bytes above a marked one
+// may be marked, too.
 func marks(word uint64) uint64 {
 	quote := word ^ '"'*lowBits
 	escape := word ^ '\\'*lowBits
-	return (quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits)
-}
-
-// invalidUTF8 returns the offset of the first byte of text that is not UTF-8.
-func invalidUTF8(text []byte) int {
-	for i := 0; ; {
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
+	return ((quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits) | word) & highBits
 }

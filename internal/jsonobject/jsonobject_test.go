@@ -174,6 +174,28 @@ func TestScanEveryPrefixIsTruncated(t *testing.T) {
 	}
 }
 
+// Scan keeps track of 64 containers at a time: here are brackets right and wrong around those depths.
+func TestScanTellsObjectsFromArraysAtEveryDepth(t *testing.T) {
+	for depth := range 200 {
+		doc, tail := `{"":`, "}"
+		for i := range depth {
+			if i*i%3 == 0 {
+				doc, tail = doc+`{"":[],"":`, `,"":{}}`+tail
+			} else {
+				doc, tail = doc+`[{},`, `,[]]`+tail
+			}
+		}
+		assert.NoError(t, jsonobject.Scan([]byte(doc+"0"+tail), func(jsonobject.Member) {}))
+		for i, c := range tail {
+			if other, closes := map[rune]string{']': "}", '}': "]"}[c]; closes {
+				wrong := doc + "0" + tail[:i] + other + tail[i+1:]
+				assert.Equal(t, &jsonobject.SyntaxError{Problem: jsonobject.Unexpected, Offset: len(doc) + 1 + i},
+					jsonobject.Scan([]byte(wrong), func(jsonobject.Member) {}), wrong)
+			}
+		}
+	}
+}
+
 func TestScanReadsHostileBodiesWithoutAllocating(t *testing.T) {
 	for name, shape := range shapes() {
 		doc, pairs := []byte(shape), 0
