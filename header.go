@@ -2,6 +2,7 @@ package smilesig
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -47,7 +48,7 @@ func readHead(h http.Header) (head messageHead) {
 		case isNamed(key, headerCallbackTimestamp):
 			head.pair.timestamp.addAll(values)
 		case isNamed(key, "Content-Encoding"):
-			head.isEncoded = head.isEncoded || anyEncoded(values)
+			head.isEncoded = head.isEncoded || slices.ContainsFunc(values, isEncoding)
 		case isNamed(key, "Content-Length"):
 			head.hasLength = true
 		}
@@ -55,13 +56,8 @@ func readHead(h http.Header) (head messageHead) {
 	return head
 }
 
-func anyEncoded(contentEncodings []string) bool {
-	for _, encoding := range contentEncodings {
-		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return true
-		}
-	}
-	return false
+func isEncoding(contentEncoding string) bool {
+	return contentEncoding != "" && !strings.EqualFold(contentEncoding, "identity")
 }
 
 // isJSON reports whether a Content-Type of JSON is declared.

@@ -60,6 +60,14 @@ func TestVerifySaysHowOldThePairIs(t *testing.T) {
 	}
 }
 
+func TestVerifyAcceptsTheIdentityEncoding(t *testing.T) {
+	v := newVerifier(t)
+	header := headerPair(v.Signer.Sign(testTime))
+	header["content-encoding"] = []string{"", "Identity"}
+	_, err := v.Verify(t.Context(), header, nil)
+	assert.NoError(t, err)
+}
+
 func TestAnAgeThatSaturatesIsRefused(t *testing.T) {
 	v := newVerifier(t)
 	v.MaxAge, v.MaxSkew = math.MaxInt64, math.MaxInt64
