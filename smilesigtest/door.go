@@ -71,6 +71,9 @@ func (s *Server) callbackURL(member json.RawMessage) (to, remark, fault string) 
 		return "", "", ""
 	}
 	var text string
+	if len(member) > largestKept {
+		return "", "", "callback_url is larger than the stand-in keeps"
+	}
 	if json.Unmarshal(member, &text) != nil {
 		return "", "", "callback_url is not a string"
 	}

@@ -100,9 +100,11 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 		assert.Equal(t, want, do(t, http.DefaultClient, chunked).status)
 	}
 
-	large := postJSON(t, newClient(t, s.URL), s.URL+"/v1/upload", `{"smile_client_id":"085","partner_params":{"note":"`+strings.Repeat("x", 70_000)+`"}}`)
-	assert.Equal(t, http.StatusBadRequest, large.status)
-	assert.Contains(t, last(t, s).Verdict, "larger than the stand-in keeps")
+	for _, member := range []string{`"partner_params":{"note":"%s"}`, `"callback_url":"http://localhost/%s"`} {
+		large := fmt.Sprintf(`{"smile_client_id":"085",`+member+`}`, strings.Repeat("x", 70_000))
+		assert.Equal(t, http.StatusBadRequest, postJSON(t, newClient(t, s.URL), s.URL+"/v1/upload", large).status)
+		assert.Contains(t, last(t, s).Verdict, "larger than the stand-in keeps")
+	}
 	assert.Empty(t, s.Jobs())
 }
 

@@ -127,8 +127,8 @@ type job struct {
 // newJob reads the job that the members of a v1 or v2 request ask for. Its fault is
 // a callback_url that is none, or members that are too large to be kept.
 func (s *Server) newJob(m members, fallback string) (j *job, remark, fault string) {
-	if len(m["partner_params"])+len(m["callback_url"]) > largestKept {
-		return nil, "", "partner_params and callback_url are larger than the stand-in keeps"
+	if len(m["partner_params"]) > largestKept {
+		return nil, "", "partner_params is larger than the stand-in keeps"
 	}
 	callbackURL, remark, fault := s.callbackURL(m["callback_url"])
 	if fault != "" {

@@ -192,7 +192,8 @@ func urlHost(host string, l net.Listener) string {
 func (s *Server) listen(l net.Listener, h http.Handler) {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: log.New(io.Discard, "", 0), // of handshakes that clients break off
+		MaxHeaderBytes: largestKept,
+		ErrorLog:       log.New(io.Discard, "", 0), // of handshakes that clients break off
 	}
 	s.servers = append(s.servers, server)
 	s.serving.Go(func() { server.Serve(l) })
