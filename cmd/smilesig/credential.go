@@ -29,7 +29,7 @@ func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
 		APIKey:    p.getenv("SMILE_API_KEY"),
 	}
 	if *f.keyFile != "" {
-		content, err := p.read(*f.keyFile)
+		content, err := p.read("-key-file", *f.keyFile)
 		if err != nil {
 			return smilesig.Credential{}, err
 		}
@@ -49,12 +49,12 @@ func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
 
 // readCredentials reads a file with a partner ID, white space and an API key on
 // each line. Empty lines, and those that start with #, do not count. No file name is
-// no credential.
-func (p *program) readCredentials(file string) ([]smilesig.Credential, error) {
+// no credential. Errors call the file what, not by its name.
+func (p *program) readCredentials(what, file string) ([]smilesig.Credential, error) {
 	if file == "" {
 		return nil, nil
 	}
-	content, err := p.read(file)
+	content, err := p.read(what, file)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (p *program) readCredentials(file string) ([]smilesig.Credential, error) {
 		case len(fields) == 2:
 			all = append(all, smilesig.Credential{PartnerID: fields[0], APIKey: fields[1]})
 		default:
-			return nil, usagef("%s: line %d is not a partner ID and an API key", file, number)
+			return nil, usagef("%s: line %d is not a partner ID and an API key", what, number)
 		}
 	}
 	return all, nil

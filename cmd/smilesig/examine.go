@@ -24,21 +24,22 @@ type examiner struct {
 
 func (e examiner) examine(ctx context.Context) report {
 	cb, err := e.verify(ctx, credentialsOf(e.accepted)...)
-	r := report{Accepted: err == nil, Status: smilesig.StatusCode(err)}
+	r := report{Accepted: err == nil, Status: smilesig.StatusCode(err), Reason: smilesig.Reason(err)}
 	if err != nil {
-		r.Reason = text(err)
+		r.Detail = text(err)
 	}
-	if !isAboutSignatureOrAge(err) {
+	if !isAboutSignatureOrAge(r.Reason) {
 		r.Steps = []step{
-			{"form", fails, r.Reason},
+			{"form", fails, r.Detail},
 			{"signature", notChecked, "not looked at, because the form fails"},
 			{"age", notChecked, "not looked at, because the form fails"},
+			guardStep,
 		}
 		return r
 	}
 	r.Steps = append(r.Steps, step{"form", holds, "the pair is in the " + e.placement()})
 	r.Steps = append(r.Steps, e.signatureSteps(ctx)...)
-	r.Steps = append(r.Steps, e.ageStep(cb, err))
+	r.Steps = append(r.Steps, e.ageStep(cb, err), guardStep)
 	if errors.Is(err, smilesig.ErrSignature) {
 		r.WouldMatch = e.wouldMatch(ctx)
 		r.Advice = advice(r.WouldMatch)
@@ -46,11 +47,13 @@ func (e examiner) examine(ctx context.Context) report {
 	return r
 }
 
-// isAboutSignatureOrAge reports whether a Verifier that returned err has found a
-// pair in the callback.
-func isAboutSignatureOrAge(err error) bool {
-	return err == nil || errors.Is(err, smilesig.ErrSignature) ||
-		errors.Is(err, smilesig.ErrStale) || errors.Is(err, smilesig.ErrFuture)
+// guardStep is about what one callback alone does not show.
+var guardStep = step{"guard", notChecked, "a server with a guard refuses a second body with the same pair"}
+
+// isAboutSignatureOrAge reports whether a Verifier that refused for this reason, or
+// for none, has found a pair in the callback.
+func isAboutSignatureOrAge(reason string) bool {
+	return slices.Contains([]string{"", "signature", "stale", "future"}, reason)
 }
 
 // placement says where a Verifier finds the pair.
@@ -105,17 +108,18 @@ func (e examiner) ageStep(cb smilesig.Callback, err error) step {
 }
 
 // wouldMatch tries what a configuration gets wrong: a credential that is not
-// accepted, a key with another's partner ID, an ID with or without zeros in front.
+// accepted, a key with the partner ID of one that is, an ID with or without zeros in
+// front. It tries a fixed number of IDs with each key, however many keys there are.
 func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
-	all := slices.Concat(e.accepted, e.tried)
-	var tried []smilesig.Credential
-	for _, key := range all {
-		for _, id := range partnerIDs(all) {
+	tried := map[smilesig.Credential]bool{}
+	acceptedIDs := partnerIDs(e.accepted)
+	for _, key := range slices.Concat(e.accepted, e.tried) {
+		for _, id := range slices.Concat(acceptedIDs, paddings(key.PartnerID)) {
 			c := smilesig.Credential{PartnerID: id, APIKey: key.APIKey}
-			if slices.Contains(tried, c) {
+			if tried[c] {
 				continue
 			}
-			tried = append(tried, c)
+			tried[c] = true
 			if e.matches(ctx, c) {
 				matching = append(matching, candidate{PartnerID: id, KeyOf: key.name})
 			}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 )
@@ -25,6 +26,8 @@ Usage:
 The partner ID is from -partner or SMILE_PARTNER_ID. The API key is from
 SMILE_API_KEY, or from the file that -key-file names, "-" for standard input;
 never from the arguments, which other users of the machine can see.
+
+Install it from a checkout: go install ./cmd/smilesig
 
 Exit codes: 0 done or accepted; 1 refused, or it could not be done; 2 usage.
 `
@@ -72,7 +75,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	command, ok := commands[name]
 	if !ok {
-		fmt.Fprintf(stderr, "smilesig: no command %q; see 'smilesig -h'\n", name)
+		fmt.Fprintln(stderr, "smilesig: no such command; see 'smilesig -h'") // not quoted: it may be a key
 		return exitUsage
 	}
 	err := command(ctx, &program{stdin, stdout, stderr, getenv}, args[1:])
@@ -114,15 +117,29 @@ func (p *program) parse(flags *flag.FlagSet, args []string, maxArgs int) error {
 		flags.Usage()
 		return err
 	case err != nil:
-		return usageError{err}
+		return usageError{withoutValues(err)}
 	case flags.NArg() > maxArgs: // not quoted: somebody may have put the key there
 		return usagef("too many arguments; flags come first")
 	}
 	return nil
 }
 
-// read returns what is in a file; "-" is standard input.
-func (p *program) read(name string) ([]byte, error) {
+// withoutValues leaves out of an error of package flag what may be a key: the value
+// that does not parse, or the flag that is none.
+func withoutValues(err error) error {
+	message := err.Error()
+	if i := strings.LastIndex(message, `" for `); i >= 0 && strings.HasPrefix(message, "invalid ") {
+		return fmt.Errorf("invalid value%s", message[i+1:])
+	}
+	if strings.HasPrefix(message, "flag needs an argument") {
+		return err
+	}
+	return errors.New("there is a flag that is not defined")
+}
+
+// read returns what is in a file; "-" is standard input. Its errors call the file
+// what, because somebody may have put a key for its name.
+func (p *program) read(what, name string) ([]byte, error) {
 	var content []byte
 	var err error
 	if name == "-" {
@@ -131,7 +148,10 @@ func (p *program) read(name string) ([]byte, error) {
 		content, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return nil, usageError{err}
+		if ofFile := (*fs.PathError)(nil); errors.As(err, &ofFile) {
+			err = ofFile.Err
+		}
+		return nil, usagef("%s: %w", what, err)
 	}
 	return content, nil
 }

@@ -101,9 +101,19 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		{"no command", smilesigCommand(), "Usage:"},
-		{"no such command", smilesigCommand("sgin"), `no command "sgin"`},
-		{"help about no such command", smilesigCommand("help", "sgin"), `no command "sgin"`},
-		{"no such flag", smilesigCommand("sign", "-key=made-up-key"), "not defined: -key"},
+		{"no such command", smilesigCommand(ours.APIKey), "no such command"},
+		{"help about no such command", smilesigCommand("help", ours.APIKey), "no such command"},
+		{"no such flag", smilesigCommand("sign", "-key=made-up-key"), "not defined"},
+		{"a flag without its value", smilesigCommand("sign", "-partner"), "needs an argument: -partner"},
+		{"a key for a flag", smilesigCommand("sign", "-"+ours.APIKey), "not defined"},
+		{"a key for a number", smilesigCommand("send", "-n", ours.APIKey, url), "invalid value for flag -n"},
+		{"a key for a truth", smilesigCommand("sign", "-json="+ours.APIKey), "invalid value for -json"},
+		{"a key for its file", withoutKey("sign", "-key-file", ours.APIKey), "-key-file: no such file"},
+		{"a key for the body", smilesigCommand("verify", ours.APIKey), "the file with the body: no such file"},
+		{"a key for other files", smilesigCommand("verify", "-accept", ours.APIKey), "-accept: no such file"},
+		{"a key for a URL", smilesigCommand("send", ours.APIKey), "must be http"},
+		{"a key for a product", smilesigCommand("send", "-product", ours.APIKey, url), "none of the products"},
+		{"a key for a certificate", smilesigCommand("serve", "-addr", "127.0.0.1:0", "-tls", "/no/such/"+ours.APIKey), "-tls: no such file"},
 		{"a key among the arguments", smilesigCommand("sign", "made-up-key"), "too many arguments"},
 		{"flags behind an argument", smilesigCommand("send", url, "-v3"), "flags come first"},
 		{"no partner ID", smilesigCommand("sign").with("SMILE_PARTNER_ID", ""), "no partner ID"},
@@ -141,11 +151,14 @@ func TestUsage(t *testing.T) {
 		{"send: no host", smilesigCommand("send", "127.0.0.1:80"), "must be http"},
 		{"send: none", smilesigCommand("send", "-n", "0", url), "more than 0"},
 		{"send: no time", smilesigCommand("send", "-timeout", "0s", url), "more than 0"},
-		{"send: no such product", smilesigCommand("send", "-product", "palm_reading", url), `no product "palm_reading"`},
+		{"send: no such product", smilesigCommand("send", "-product", "palm_reading", url), "none of the products"},
+		{"send: no such outcome", smilesigCommand("send", "-outcome", "perfect", url), "-outcome must be"},
 		{"send: key and body on stdin", smilesigCommand("send", "-key-file", "-", "-body", "-", url), "cannot both"},
 
 		{"serve: no such flag", smilesigCommand("serve", "-port", "1"), "not defined"},
 		{"serve: no port", smilesigCommand("serve", "-addr", "127.0.0.1"), "a host and a port"},
+		{"serve: no host for the page", smilesigCommand("serve", "-ui", ":8086"), "-ui must be"},
+		{"serve: nobody decides", smilesigCommand("serve", "-hold"), "-hold needs -ui"},
 		{"serve: no host", smilesigCommand("serve", "-addr", ":8085"), "a host and a port"},
 		{"serve: every host", smilesigCommand("serve", "-addr", "0.0.0.0:0"), "can be sent to"},
 		{"serve: every host of IPv6", smilesigCommand("serve", "-addr", "[::]:0"), "can be sent to"},
@@ -176,6 +189,9 @@ func TestHelp(t *testing.T) {
 		assert.NotContains(t, stdout, "%!")
 		assert.Equal(t, stdout, smilesigCommand("help", name).output(t))
 	}
-	assert.Contains(t, smilesigCommand("serve", "-h").output(t), "remembers every request")
+	assert.Contains(t, smilesigCommand("serve", "-h").output(t), "remembers the last 200 requests")
+	assert.Contains(t, smilesigCommand("serve", "-h").output(t), "made-up")
 	assert.Contains(t, smilesigCommand("verify", "-h").output(t), "request line")
+	assert.Contains(t, smilesigCommand("verify", "-h").output(t), "OnReject")
+	assert.Contains(t, smilesigCommand("-h").output(t), "go install ./cmd/smilesig")
 }

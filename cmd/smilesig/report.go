@@ -9,8 +9,9 @@ import (
 // A report is what is found out. It has no key, no signature and nothing of the body.
 type report struct {
 	Accepted   bool        `json:"accepted"`
-	Status     int         `json:"status"` // what Verifier.Handler answers with
-	Reason     string      `json:"reason,omitempty"`
+	Status     int         `json:"status"`           // what Verifier.Handler answers with
+	Reason     string      `json:"reason,omitempty"` // a word, as of smilesig.Reason
+	Detail     string      `json:"detail,omitempty"` // the error
 	Steps      []step      `json:"steps"`
 	WouldMatch []candidate `json:"would_match,omitempty"`
 	Advice     string      `json:"advice,omitempty"`
@@ -52,7 +53,7 @@ func (r report) print(w io.Writer) error {
 	}
 	verdict := "accepted"
 	if !r.Accepted {
-		verdict = "refused: " + r.Reason
+		verdict = "refused: " + r.Detail
 	}
 	_, err := fmt.Fprintf(w, "%s (HTTP %d)\n", verdict, r.Status)
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +18,15 @@ import (
 const sendHelp = `Usage: smilesig send [flags] url
 
 Send posts a signed sample callback to a URL, as Smile ID would, and prints what
-it is answered with. The samples are about nobody real. Without -v3 the pair is
-in the body.
+it is answered with. The samples are about nobody real; each run has a job number
+of its own. Without -v3 the pair is in the body. What has no answer is printed
+with the cause.
 
 Whoever receives it can use the pair until it is too old: send to servers of
 your own only, and over https if they are not on this machine.
 
 	smilesig send http://127.0.0.1:8080/callbacks
+	smilesig send -outcome declined -job job-17 -user user-4 http://127.0.0.1:8080/callbacks
 	smilesig send -v3 -product document_verification -n 3 https://staging.example.com/smile
 	smilesig send -stale http://127.0.0.1:8080/callbacks
 	smilesig send -swap http://127.0.0.1:8080/callbacks
@@ -42,6 +45,9 @@ func send(ctx context.Context, p *program, args []string) error {
 	credential := addCredentialFlags(flags)
 	product := flags.String("product", "biometric_kyc", "the `name` of a product of the list above")
 	bodyFile := flags.String("body", "", "send the JSON in this `file`, - for standard input, instead of a sample")
+	outcome := flags.String("outcome", "approved", "the `outcome`: approved, declined, provisional or failed")
+	jobID := flags.String("job", "", "your `ID` of the job (default job-1); in v3 Smile ID's (default a new one)")
+	userID := flags.String("user", "user-1", "your `ID` of the person")
 	v3 := flags.Bool("v3", false, "send a v3 webhook, with the pair in its headers")
 	stale := flags.Bool("stale", false, "sign for a day ago")
 	forged := flags.Bool("forged", false, "sign with a key that is not the partner's")
@@ -61,19 +67,28 @@ func send(ctx context.Context, p *program, args []string) error {
 	case *bodyFile == "-" && credential.fromStdin():
 		return usagef("the key and the body cannot both be on standard input")
 	}
-	placement := smilesig.InBody
-	if *v3 {
-		placement = smilesig.InHeader
-	}
-	body, err := p.callbackBody(*product, placement, *bodyFile)
+	job, err := sampleJob(*product, *jobID, *userID, *v3)
 	if err != nil {
 		return err
+	}
+	o, err := parseOutcome(*outcome)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	if *bodyFile != "" {
+		if body, err = p.read("-body", *bodyFile); err != nil {
+			return err
+		}
 	}
 	c, err := credential.read(p)
 	if err != nil {
 		return err
 	}
-	cb := smilesigtest.Callback{Credential: c, Placement: placement, Body: body, Time: time.Now()}
+	cb := job.Callback(c, o)
+	if body != nil {
+		cb = cb.WithBody(body)
+	}
 	if *stale {
 		cb = cb.Stale()
 	}
@@ -82,7 +97,7 @@ func send(ctx context.Context, p *program, args []string) error {
 	}
 	callbacks := slices.Repeat([]smilesigtest.Callback{cb}, *n)
 	if *swap {
-		callbacks = append(callbacks, cb.WithBody(otherSample(*product, placement)))
+		callbacks = append(callbacks, cb.WithBody(job.Callback(c, otherThan(o)).Body))
 	}
 	return p.deliver(ctx, newSender(*timeout), to, callbacks, *asJSON)
 }
@@ -98,23 +113,36 @@ func parseTarget(target string) (string, error) {
 	return target, nil
 }
 
-// callbackBody returns the sample of a product, or what is in a file if there is one.
-func (p *program) callbackBody(product string, placement smilesig.Placement, file string) ([]byte, error) {
-	if file != "" {
-		return p.read(file)
+// sampleJob returns a job that never was. Its ID is always a new one, but for the
+// one that is asked for in v3.
+func sampleJob(product, jobID, userID string, isV3 bool) (smilesigtest.Job, error) {
+	j := smilesigtest.Job{Product: product, JobID: cmp.Or(jobID, "job-1"), UserID: userID, Placement: smilesig.InBody}
+	if isV3 {
+		j.Placement, j.ID = smilesig.InHeader, jobID
 	}
-	sample, ok := smilesigtest.Sample(product, placement)
-	if !ok {
-		return nil, usagef("no product %q", product)
+	if _, ok := smilesigtest.Sample(product, j.Placement); !ok {
+		return j, usagef("-product is none of the products")
 	}
-	return sample, nil
+	return j, nil
 }
 
-// otherSample returns the sample of another product.
-func otherSample(product string, placement smilesig.Placement) []byte {
-	other := slices.IndexFunc(smilesigtest.Products(), func(p string) bool { return p != product })
-	sample, _ := smilesigtest.Sample(smilesigtest.Products()[other], placement)
-	return sample
+var outcomes = []smilesigtest.Outcome{smilesigtest.Approved, smilesigtest.Declined, smilesigtest.Provisional, smilesigtest.Failed}
+
+func parseOutcome(name string) (smilesigtest.Outcome, error) {
+	for _, o := range outcomes {
+		if o.String() == name {
+			return o, nil
+		}
+	}
+	return 0, usagef("-outcome must be approved, declined, provisional or failed")
+}
+
+// otherThan returns the outcome that an attacker would rather have.
+func otherThan(o smilesigtest.Outcome) smilesigtest.Outcome {
+	if o == smilesigtest.Approved {
+		return smilesigtest.Declined
+	}
+	return smilesigtest.Approved
 }
 
 // newSender returns a client that follows no redirect, which is not a 2xx either.
@@ -127,10 +155,11 @@ func newSender(timeout time.Duration) *http.Client {
 
 // An answer is what a callback got.
 type answer struct {
-	Number       int  `json:"number"`
-	Swapped      bool `json:"swapped"`
-	Status       int  `json:"status"` // 0 is no answer
-	Acknowledged bool `json:"acknowledged"`
+	Number       int    `json:"number"`
+	Swapped      bool   `json:"swapped"`
+	Status       int    `json:"status"` // 0 is no answer
+	Acknowledged bool   `json:"acknowledged"`
+	Cause        string `json:"cause,omitempty"` // of no answer
 }
 
 // deliver sends callbacks one after the other, until one has no answer. Those
@@ -140,8 +169,12 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 	for i, cb := range callbacks {
 		a := answer{Number: i + 1, Swapped: string(cb.Body) != string(callbacks[0].Body)}
 		response, err := cb.Send(ctx, client, to)
-		if asJSON && isUnanswered(err) {
-			return errors.Join(err, p.printJSON(a))
+		if cause := unanswered(err); cause != nil {
+			a.Cause = cause.Error()
+			if asJSON {
+				return errors.Join(fmt.Errorf("no answer: %w", cause), p.printJSON(a))
+			}
+			return fmt.Errorf("no answer: %w", cause)
 		}
 		if err != nil {
 			return err
@@ -159,10 +192,14 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 	return nil
 }
 
-// isUnanswered reports whether err is the client's: what cannot be signed is not sent.
-func isUnanswered(err error) bool {
+// unanswered returns the cause, without the URL, which may have secrets, if err is
+// the client's; nil if it is not: what cannot be signed is not sent.
+func unanswered(err error) error {
 	var ofClient *url.Error
-	return errors.As(err, &ofClient)
+	if errors.As(err, &ofClient) {
+		return ofClient.Err
+	}
+	return nil
 }
 
 func (p *program) printAnswer(a answer, asJSON bool) error {

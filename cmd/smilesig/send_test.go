@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,10 +96,41 @@ func TestSendSendsEveryProduct(t *testing.T) {
 	for _, product := range smilesigtest.Products() {
 		r := newReceiver(t) // each has its own: two may be signed in the same millisecond
 		smilesigCommand("send", "-v3", "-product", product, r.URL).output(t)
-		sample, _ := smilesigtest.Sample(product, smilesig.InHeader)
-		assert.Equal(t, []string{string(sample)}, r.bodies)
+		require.Len(t, r.bodies, 1, product)
+		assert.Contains(t, r.bodies[0], `"product":"`+product+`"`)
 		assert.Equal(t, smilesig.InHeader, r.seen[0].Placement)
 	}
+}
+
+func TestSendSendsJobsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ids := map[string]bool{}
+	for _, args := range [][]string{
+		{"send", "-n", "2"},
+		{"send", "-job", "job-17", "-user", "user-4", "-outcome", "declined", "-swap"},
+		{"send", "-outcome", "provisional"},
+	} {
+		r := newReceiver(t)
+		code, _, _ := smilesigCommand(append(args, r.URL)...).run(t)
+		assert.Equal(t, slices.Contains(args, "-swap"), code == exitRefused)
+		for _, body := range r.bodies {
+			var callback struct {
+				SmileJobID, ResultCode string
+				PartnerParams          struct {
+					JobID  string `json:"job_id"`
+					UserID string `json:"user_id"`
+				}
+			}
+			require.NoError(t, json.Unmarshal([]byte(body), &callback))
+			ids[callback.SmileJobID] = true
+			if slices.Contains(args, "declined") {
+				assert.Equal(t, "0811", callback.ResultCode)
+				assert.Equal(t, "job-17", callback.PartnerParams.JobID)
+				assert.Equal(t, "user-4", callback.PartnerParams.UserID)
+			}
+		}
+	}
+	assert.Len(t, ids, 3, "one for each run")
 }
 
 func TestSendSendsABodyOfItsOwn(t *testing.T) {
@@ -123,7 +155,7 @@ func TestSendPrintsJSON(t *testing.T) {
 	for i := range answers {
 		require.NoError(t, decoder.Decode(&answers[i]))
 	}
-	assert.Equal(t, [2]answer{{1, false, 200, true}, {2, true, 503, false}}, answers)
+	assert.Equal(t, [2]answer{{1, false, 200, true, ""}, {2, true, 503, false, ""}}, answers)
 	assert.False(t, decoder.More())
 }
 
@@ -156,11 +188,13 @@ func TestSendFails(t *testing.T) {
 		{"no answer in time", smilesigCommand("send", "-timeout", "20ms", slow.URL), "deadline exceeded"},
 		{"no place for the pair", smilesigCommand("send", "-body", "-", gone.URL).reading("[]"), "not a JSON object"},
 		{"no such file", smilesigCommand("send", "-body", t.TempDir(), gone.URL), "directory"},
+		{"a URL with a secret", smilesigCommand("send", gone.URL+"/secret"), "no answer: dial"},
 	} {
 		code, stdout, stderr := test.call.run(t)
 		assert.NotEqual(t, exitDone, code, test.name)
 		assert.Empty(t, stdout, test.name)
 		assert.Contains(t, stderr, test.want, test.name)
+		assert.NotContains(t, stderr, "/secret", test.name)
 	}
 }
 
@@ -171,7 +205,7 @@ func TestSendPrintsJSONWithoutAnAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name, body, want string
 	}{
-		{"nobody there", "{}", `{"number":1,"swapped":false,"status":0,"acknowledged":false}` + "\n"},
+		{"nobody there", "{}", `{"number":1,"swapped":false,"status":0,"acknowledged":false,"cause":"dial tcp ` + strings.TrimPrefix(gone.URL, "http://") + `: connect: connection refused"}` + "\n"},
 		{"not sent", "[]", ""},
 	} {
 		code, stdout, stderr := smilesigCommand("send", "-json", "-n", "2", "-body", "-", gone.URL).reading(test.body).run(t)

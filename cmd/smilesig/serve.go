@@ -2,62 +2,164 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
+	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"os/signal"
+	"strings"
 	"syscall"
-	"time"
 
+	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
 )
 
 const serveHelp = `Usage: smilesig serve [flags]
 
 Serve stands in for Smile ID on a port of this machine, for developing without
-an account: any partner ID and key will do, as long as your program has the same.
-List the address among smilesig.Transport's Origins, or set it as the server of
-one of Smile ID's SDKs (those that insist on https need a proxy in front).
+an account. Use a made-up partner ID and key, never real ones: any will do, as
+long as your program has the same. List the address among smilesig.Transport's
+Origins, or set it as the server of one of Smile ID's SDKs. The v3 SDKs want
+https: -tls makes a certificate and writes it to a file for them to trust.
 
 It checks the pair of each request where the endpoint wants it, answers as Smile
 ID would, takes the zip of an upload, and sends a signed callback to the
-callback_url of the request. For each request it prints a line: what came, what
-it was answered with, "accepted" or why not; and for each callback that it sends,
-what that was answered with. What is approximate is in the docs of smilesigtest.
+callback_url of the request, if that is on this machine or -allow-callbacks-to
+has its host. It prints a line for each request: what came, what it was answered
+with, "accepted" or why not; for each outcome of a job; and for each attempt to
+send a callback: what that was answered with, or why there was no answer.
 
-It stops on an interrupt or a termination signal. It remembers every request and
-its body until it stops, so restart it now and then.
+A job is approved, or as partner_params.sandbox_result asks for: "0" approved,
+"1" declined, "2" provisional and then approved. With -ui there is a page to look
+at requests, jobs and callbacks and to decide, repeat and spoil them; with -hold
+jobs wait for it. What is approximate is in the docs of smilesigtest.
+
+It answers to localhost, the host of -addr and those of -host only, and not to
+web pages (requests with an Origin). It stops on an interrupt or a termination
+signal, and remembers the last 200 requests, jobs and callbacks.
 
 	SMILE_PARTNER_ID=085 SMILE_API_KEY=made-up smilesig serve -addr 127.0.0.1:8085
+	smilesig serve -partner 085 -key-file made-up.txt -tls cert.pem -ui 127.0.0.1:8086
 `
+
+// kept bounds the memory: what is kept of one request is less than 100 KB.
+const kept = 200
+
+type serveFlags struct {
+	credential           credentialFlags
+	addr, tls, ui        *string
+	hosts, callbackHosts hostList
+	asJSON, stale, hold  *bool
+}
+
+func addServeFlags(flags *flag.FlagSet) *serveFlags {
+	f := &serveFlags{
+		credential: addCredentialFlags(flags),
+		addr:       flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on, a host that requests can be sent to;\nport 0 is a free one"),
+		tls:        flags.String("tls", "", "serve https, and write the certificate that is made for it to this `file`"),
+		ui:         flags.String("ui", "", "show a page on this `host:port`, such as 127.0.0.1:8086"),
+		stale:      flags.Bool("refuse-stale", false, "refuse requests whose timestamp a Verifier would refuse"),
+		hold:       flags.Bool("hold", false, "leave every job undecided until somebody decides it on the page"),
+		asJSON:     flags.Bool("json", false, "print lines of JSON"),
+	}
+	flags.Var(&f.hosts, "host", "answer to this host `name`, too; may be repeated")
+	flags.Var(&f.callbackHosts, "allow-callbacks-to", "send callbacks to this `host`, too; may be repeated")
+	return f
+}
+
+// A hostList is a flag that may be repeated.
+type hostList []string
+
+func (l *hostList) String() string { return strings.Join(*l, " ") }
+
+func (l *hostList) Set(host string) error {
+	*l = append(*l, strings.ToLower(host))
+	return nil
+}
+
+func (f *serveFlags) check() error {
+	switch {
+	case !canBeSentTo(*f.addr):
+		return usagef("-addr must be a host and a port that requests can be sent to, such as 127.0.0.1:8085")
+	case *f.ui != "" && !canBeSentTo(*f.ui):
+		return usagef("-ui must be a host and a port that a browser can be sent to, such as 127.0.0.1:8086")
+	case *f.hold && *f.ui == "":
+		return usagef("-hold needs -ui, where jobs are decided")
+	}
+	return nil
+}
+
+// configure sets what the flags say, and the events that happen until ctx ends.
+func (f *serveFlags) configure(ctx context.Context, events chan<- event) func(*smilesigtest.Server) {
+	return func(s *smilesigtest.Server) {
+		s.Keep, s.Hosts, s.CallbackHosts, s.RefuseStale = kept, f.hosts, f.callbackHosts, *f.stale
+		if *f.hold {
+			s.Outcomes = smilesigtest.Always()
+		}
+		s.Events = func(e smilesigtest.Event) {
+			select {
+			case events <- newEvent(e):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
 
 func serve(ctx context.Context, p *program, args []string) error {
 	flags := newFlags("serve", serveHelp)
-	credential := addCredentialFlags(flags)
-	addr := flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on, a host that requests can be sent to;\nport 0 is a free one")
-	asJSON := flags.Bool("json", false, "print lines of JSON")
+	f := addServeFlags(flags)
 	if err := p.parse(flags, args, 0); err != nil {
 		return err
 	}
-	if !canBeSentTo(*addr) {
-		return usagef("-addr must be a host and a port that requests can be sent to, such as 127.0.0.1:8085")
+	if err := f.check(); err != nil {
+		return err
 	}
-	c, err := credential.read(p)
+	c, err := f.credential.read(p)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	server, err := smilesigtest.Start(*addr, c)
+	events := make(chan event, 1000) // so that whoever reads the lines need not keep up with requests
+	server, err := f.start(ctx, c, events)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	reporter := &reporter{program: p, server: server, asJSON: *asJSON}
+	defer stop() // first, because Close waits for what waits to send an event
+	if err := f.writeCertificate(server); err != nil {
+		return err
+	}
+	reporter := &reporter{program: p, asJSON: *f.asJSON}
 	if err := reporter.print(listening{server.URL}); err != nil {
 		return err
 	}
-	return reporter.run(ctx)
+	if err := reporter.run(ctx, events); err != nil {
+		return err
+	}
+	server.Close()
+	return reporter.printLeft(events)
+}
+
+func (f *serveFlags) start(ctx context.Context, c smilesig.Credential, events chan<- event) (*smilesigtest.Server, error) {
+	if *f.tls != "" {
+		return smilesigtest.StartTLS(*f.addr, c, f.configure(ctx, events))
+	}
+	return smilesigtest.Start(*f.addr, c, f.configure(ctx, events))
+}
+
+func (f *serveFlags) writeCertificate(server *smilesigtest.Server) error {
+	if *f.tls == "" {
+		return nil
+	}
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
+	if err := os.WriteFile(*f.tls, pem.EncodeToMemory(block), 0o644); err != nil {
+		return usagef("-tls: %w", errors.Unwrap(err)) // without the name
+	}
+	return nil
 }
 
 // canBeSentTo reports whether addr names one host, which 0.0.0.0 does not: upload
@@ -87,66 +189,74 @@ func (e requestEvent) line() string {
 	return fmt.Sprintf("%s %s  %d  %s", e.Method, e.Path, e.Status, e.Verdict)
 }
 
+type jobEvent struct {
+	Job     string `json:"job"`
+	Product string `json:"product"`
+	Outcome string `json:"outcome"`
+}
+
+func (e jobEvent) line() string { return fmt.Sprintf("job %s  %s  %s", e.Job, e.Product, e.Outcome) }
+
 type callbackEvent struct {
 	URL    string `json:"callback"`
-	Status int    `json:"status"` // 0 is no answer
+	Status int    `json:"status"`          // 0 is no answer
+	Cause  string `json:"cause,omitempty"` // of no answer
 }
 
 func (e callbackEvent) line() string {
 	if e.Status == 0 {
-		return fmt.Sprintf("callback to %s  no answer", e.URL)
+		return fmt.Sprintf("callback to %s  no answer: %s", e.URL, e.Cause)
 	}
 	return fmt.Sprintf("callback to %s  %d", e.URL, e.Status)
 }
 
-// A reporter prints what a server has recorded since it looked last.
-type reporter struct {
-	*program
-	server   *smilesigtest.Server
-	asJSON   bool
-	requests int   // printed
-	attempts []int // printed of each delivery
+func newEvent(e smilesigtest.Event) event {
+	switch {
+	case e.Request != nil:
+		return requestEvent{e.Request.Method, escaped(e.Request.Path), e.Request.Status, e.Request.Verdict}
+	case e.Job != nil:
+		return jobEvent{e.Job.ID, e.Job.Product, e.Job.Outcomes[len(e.Job.Outcomes)-1].String()}
+	}
+	d := e.Delivery
+	made := callbackEvent{URL: withoutSecrets(d.URL), Status: d.Statuses[len(d.Statuses)-1]}
+	if made.Status == 0 {
+		made.Cause = errors.Unwrap(d.Err).Error()
+	}
+	return made
 }
 
-// run prints until ctx ends, and then what is left.
-func (r *reporter) run(ctx context.Context) error {
-	const interval = 50 * time.Millisecond
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
+// A reporter prints what happens.
+type reporter struct {
+	*program
+	asJSON bool
+}
+
+// run prints until ctx ends.
+func (r *reporter) run(ctx context.Context, events <-chan event) error {
 	for {
 		select {
 		case <-ctx.Done():
-			r.server.Close()
-			return r.printNew()
-		case <-ticker.C:
-			if err := r.printNew(); err != nil {
+			return nil
+		case e := <-events:
+			if err := r.print(e); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (r *reporter) printNew() error {
-	deliveries := r.server.Deliveries() // before the requests, which they come from
-	for _, request := range r.server.Requests()[r.requests:] {
-		r.requests++
-		e := requestEvent{request.Method, escaped(request.Path), request.Status, request.Verdict}
-		if err := r.print(e); err != nil {
-			return err
-		}
-	}
-	for i, d := range deliveries {
-		if i == len(r.attempts) {
-			r.attempts = append(r.attempts, 0)
-		}
-		for _, status := range d.Statuses[r.attempts[i]:] {
-			r.attempts[i]++
-			if err := r.print(callbackEvent{withoutSecrets(d.URL), status}); err != nil {
+// printLeft prints what has happened before the server was closed.
+func (r *reporter) printLeft(events <-chan event) error {
+	for {
+		select {
+		case e := <-events:
+			if err := r.print(e); err != nil {
 				return err
 			}
+		default:
+			return nil
 		}
 	}
-	return nil
 }
 
 func (r *reporter) print(e event) error {

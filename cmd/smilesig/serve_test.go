@@ -3,20 +3,23 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
 )
 
 // A served is a run of serve under way.
@@ -70,8 +73,8 @@ func TestServe(t *testing.T) {
 	assert.Equal(t, "POST /v1/job_status  200  accepted", s.line(t))
 	assert.Equal(t, 400, post(t, url, "/v1/job_status", `{}`, theirs))
 	assert.Equal(t, "POST /v1/job_status  400  2204: no partner_id that is a string", s.line(t))
-	assert.Equal(t, 400, post(t, url, "/v1/a%0Ab", `{"partner_id":"2343"}`, theirs))
-	assert.Equal(t, "POST /v1/a%0Ab  400  2205: another partner", s.line(t))
+	assert.Equal(t, 400, post(t, url, "/v1/smile_links/a%0Ab", `{"partner_id":"2343"}`, theirs))
+	assert.Equal(t, "POST /v1/smile_links/a%0Ab  400  2205: another partner", s.line(t))
 	assert.Equal(t, exitDone, s.stop())
 }
 
@@ -86,45 +89,59 @@ func TestServeSendsCallbacks(t *testing.T) {
 	to := func(callback string) string { return `{"partner_id":"085","callback_url":"` + callback + `"}` }
 	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to(r.URL+"/callbacks?secret=1"), ours))
 	assert.Equal(t, "POST /v2/verify_async  200  accepted", s.line(t))
+	assert.Regexp(t, `^job \d{10}  basic_kyc  approved$`, s.line(t))
 	assert.Equal(t, "callback to "+r.URL+"/callbacks  200", s.line(t))
-	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to(gone.URL), ours))
+	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to(gone.URL+"/?secret=1"), ours))
 	assert.Equal(t, "POST /v2/verify_async  200  accepted", s.line(t))
+	assert.Regexp(t, `^job `, s.line(t))
 	for range 4 {
-		assert.Equal(t, "callback to "+gone.URL+"  no answer", s.line(t))
+		assert.Equal(t, "callback to "+gone.URL+"/  no answer: dial tcp "+strings.TrimPrefix(gone.URL, "http://")+": connect: connection refused", s.line(t))
 	}
-	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to("http://%zz"), ours))
-	assert.Equal(t, "POST /v2/verify_async  200  accepted", s.line(t))
-	assert.Equal(t, "callback to an invalid URL  no answer", s.line(t))
+	assert.Equal(t, 400, post(t, url, "/v2/verify_async", to("http://%zz"), ours))
+	assert.Equal(t, "POST /v2/verify_async  400  2204: callback_url is not an http or https URL", s.line(t))
+	assert.Equal(t, 200, post(t, url, "/v2/verify_async", to("http://partner.example/"), ours))
+	assert.Contains(t, s.line(t), "200  accepted; no callback is sent to another machine")
 }
 
-// A slowWriter has something happen while the first line is written.
-type slowWriter struct {
-	strings.Builder
-	meanwhile sync.Once
-	happens   func()
-}
-
-func (w *slowWriter) Write(line []byte) (int, error) {
-	w.meanwhile.Do(w.happens)
-	return w.Builder.Write(line)
-}
-
-func TestServePrintsARequestBeforeItsCallback(t *testing.T) {
+func TestServeAnswersToItsHostsOnly(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	server := smilesigtest.NewServer(t, ours)
-	stdout := &slowWriter{happens: func() {
-		post(t, server.URL, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+r.URL+`"}`, ours)
-		server.Wait()
-	}}
-	reporter := &reporter{program: &program{stdout: stdout}, server: server}
-	post(t, server.URL, "/v1/job_status", `{"partner_id":"085"}`, ours)
-	server.Wait()
-	require.NoError(t, reporter.printNew())
-	require.NoError(t, reporter.printNew())
-	assert.Equal(t, "POST /v1/job_status  200  accepted\n"+
-		"POST /v2/verify_async  200  accepted\n"+
-		"callback to "+r.URL+"  200\n", stdout.String())
+	s := startServe(t, "-host", "Smile-ID", "-host", "other", "-allow-callbacks-to", "PARTNER", "-refuse-stale")
+	url, _ := strings.CutPrefix(s.line(t), "listening on ")
+	for host, want := range map[string]int{"smile-id": 200, "other:1": 200, "evil.example": 421} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/services", nil)
+		require.NoError(t, err)
+		req.Host = host
+		response, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Equal(t, want, response.StatusCode, host)
+		s.line(t)
+	}
+	post(t, url, "/v1/upload", `{"smile_client_id":"085","callback_url":"http://partner/"}`, ours)
+	assert.Equal(t, "POST /v1/upload  200  accepted", s.line(t))
+	old := newSigner(t, ours).Sign(someTime)
+	response, err := http.Post(url+"/v1/token", "application/json", strings.NewReader(fmt.Sprintf(
+		`{"partner_id":"085","timestamp":%q,"signature":%q}`, old.Timestamp, old.Signature)))
+	require.NoError(t, err)
+	response.Body.Close()
+	assert.Contains(t, s.line(t), "400  2205: the timestamp is ")
+}
+
+func TestServeOverTLS(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "cert.pem")
+	s := startServe(t, "-tls", name)
+	url, _ := strings.CutPrefix(s.line(t), "listening on ")
+	require.True(t, strings.HasPrefix(url, "https://"))
+	certificate, err := os.ReadFile(name)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(certificate))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	response, err := client.Get(url + "/v1/services")
+	require.NoError(t, err)
+	response.Body.Close()
+	assert.Equal(t, 200, response.StatusCode)
 }
 
 func TestServePrintsJSON(t *testing.T) {
@@ -136,6 +153,18 @@ func TestServePrintsJSON(t *testing.T) {
 	var request requestEvent
 	require.NoError(t, json.Unmarshal([]byte(s.line(t)), &request))
 	assert.Equal(t, requestEvent{"POST", "/v1/job_status", 200, "accepted"}, request)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	post(t, first.URL, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+gone.URL+`"}`, ours)
+	s.line(t)
+	var job jobEvent
+	require.NoError(t, json.Unmarshal([]byte(s.line(t)), &job))
+	assert.Equal(t, jobEvent{job.Job, "basic_kyc", "approved"}, job)
+	var callback callbackEvent
+	require.NoError(t, json.Unmarshal([]byte(s.line(t)), &callback))
+	assert.Equal(t, gone.URL, callback.URL)
+	assert.Zero(t, callback.Status)
+	assert.Contains(t, callback.Cause, "connection refused")
 }
 
 func TestServeStopsWhenNobodyReads(t *testing.T) {

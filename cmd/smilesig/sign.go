@@ -77,7 +77,7 @@ func (p *program) inject(signer *smilesig.Signer, timestamp string) error {
 			return usagef("-timestamp: with -inject it must look like %s", smilesig.TimestampLayout)
 		}
 	}
-	body, err := p.read("-")
+	body, err := p.read("standard input", "-")
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,16 @@ says what a smilesig.Verifier makes of it, step by step:
 	form       is there one pair of strings, in the headers or in the JSON body?
 	signature  which credential makes this signature of this timestamp?
 	age        is the timestamp neither too old nor in the future?
+	guard      not checked; a guard has to see every callback of its server
 
-If no credential matches, it tries every key that it was given with every
-partner ID, also with and without leading zeros, and says what would match.
-That is how to find a padded ID or the key of the other environment.
+If no credential matches, it tries every key that it was given with its own
+partner ID and with the accepted ones, with and without leading zeros, and says
+what would match. That is how to find a padded ID or the key of the other
+environment.
+
+To capture a refused callback, let your Verifier's OnReject write the body to
+one file and the headers, with r.Header.Write, to another; ExampleVerifier_onReject
+of package smilesig shows how. Say with -at when it came: it ages.
 
 It prints no key, no signature and nothing of the body.
 
@@ -96,7 +102,7 @@ func (f verifyFlags) read(p *program, bodyFile string) (e examiner, err error) {
 	if e.header, err = p.readHeader(*f.headers); err != nil {
 		return e, err
 	}
-	e.body, err = p.read(bodyFile)
+	e.body, err = p.read("the file with the body", bodyFile)
 	return e, err
 }
 
@@ -127,11 +133,11 @@ func (f verifyFlags) readCredentials(p *program) (accepted, tried []namedCredent
 	if err != nil {
 		return nil, nil, err
 	}
-	further, err := p.readCredentials(*f.accept)
+	further, err := p.readCredentials("-accept", *f.accept)
 	if err != nil {
 		return nil, nil, err
 	}
-	others, err := p.readCredentials(*f.try)
+	others, err := p.readCredentials("-try", *f.try)
 	accepted = append([]namedCredential{{"current", current}}, named("accepted", further)...)
 	return accepted, named("tried", others), err
 }
@@ -143,7 +149,7 @@ func (p *program) readHeader(file string) (http.Header, error) {
 	if file == "" {
 		return header, nil
 	}
-	content, err := p.read(file)
+	content, err := p.read("-headers", file)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +161,7 @@ func (p *program) readHeader(file string) (http.Header, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return nil, usagef("%s: line %d is not \"Name: value\"", file, number)
+			return nil, usagef("-headers: line %d is not \"Name: value\"", number)
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

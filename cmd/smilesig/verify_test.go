@@ -52,9 +52,9 @@ func (c call) report(t *testing.T) (r report) {
 	return r
 }
 
-// outcomes is the form, the signatures and the age.
+// outcomes is the form, the signatures and the age, without the guard.
 func (r report) outcomes() (all []outcome) {
-	for _, s := range r.Steps {
+	for _, s := range r.Steps[:len(r.Steps)-1] {
 		all = append(all, s.Outcome)
 	}
 	return all
@@ -105,7 +105,8 @@ func TestVerify(t *testing.T) {
 			r := test.call.report(t)
 			assert.Equal(t, test.status, r.Status)
 			assert.Equal(t, test.status == 200, r.Accepted)
-			assert.Equal(t, test.reason, r.Reason)
+			assert.Equal(t, test.reason, r.Detail)
+			assert.Equal(t, guardStep, r.Steps[len(r.Steps)-1])
 			assert.Equal(t, test.outcomes, r.outcomes())
 		})
 	}
@@ -139,11 +140,12 @@ func TestVerifySaysWhatItDidNotLookAt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r := test.call.report(t)
-			assert.Contains(t, r.Reason, test.reason)
+			assert.Contains(t, r.Detail, test.reason)
 			assert.Equal(t, []step{
-				{"form", fails, r.Reason},
+				{"form", fails, r.Detail},
 				{"signature", notChecked, "not looked at, because the form fails"},
 				{"age", notChecked, "not looked at, because the form fails"},
+				guardStep,
 			}, r.Steps)
 		})
 	}
@@ -198,16 +200,18 @@ func TestVerifyFailsTheAgeOfATextThatIsNoTimestamp(t *testing.T) {
 	body := fmt.Sprintf(`{"timestamp":%q,"signature":%q}`, pair.Timestamp+"0", pair.Signature)
 	r := verifyAt(0).as(smilesig.Credential{PartnerID: "85", APIKey: ours.APIKey}).reading(body).report(t)
 	assert.Equal(t, []outcome{holds, holds, fails}, r.outcomes())
-	assert.Equal(t, "stale: confirmed, but not a timestamp that Smile ID writes", r.Reason)
+	assert.Equal(t, "stale: confirmed, but not a timestamp that Smile ID writes", r.Detail)
+	assert.Equal(t, "stale", r.Reason)
 }
 
 func TestVerifyPrintsText(t *testing.T) {
 	t.Parallel()
 	at := someTime.Add(90 * time.Second).Format(smilesig.TimestampLayout)
 	body := callback(t, ours)
-	assert.Equal(t, `form       holds  the pair is in the body, as in v1 and v2
-signature  holds  current: partner ID 085
-age        holds  1m30s old, limit 15m0s
+	assert.Equal(t, `form       holds        the pair is in the body, as in v1 and v2
+signature  holds        current: partner ID 085
+age        holds        1m30s old, limit 15m0s
+guard      not checked  a server with a guard refuses a second body with the same pair
 accepted (HTTP 200)
 `, smilesigCommand("verify", "-at", at).reading(body).output(t))
 
@@ -216,8 +220,22 @@ accepted (HTTP 200)
 	assert.Equal(t, `form       holds        the pair is in the body, as in v1 and v2
 signature  fails        current: partner ID 85
 age        not checked  anyone can write a timestamp that no signature confirms
+guard      not checked  a server with a guard refuses a second body with the same pair
 hint       would match  partner ID 085 with the key of current
 hint                    configure the partner ID and the key together, exactly as they are in the portal
 refused: signature mismatch (HTTP 401)
 `, stdout)
+}
+
+func TestVerifyTriesManyCredentials(t *testing.T) {
+	t.Parallel()
+	var tried []smilesig.Credential
+	for i := range 2000 {
+		tried = append(tried, smilesig.Credential{PartnerID: fmt.Sprint(1000 + i), APIKey: fmt.Sprint("made-up-key-", i)})
+	}
+	e := examiner{now: someTime, maxAge: time.Hour, maxSkew: time.Hour, tried: named("tried", tried)}
+	e.accepted = named("accepted", []smilesig.Credential{ours})
+	e.body = []byte(callback(t, tried[1999]))
+	r := e.examine(t.Context())
+	assert.Equal(t, []candidate{{"2999", "tried 2000"}}, r.WouldMatch)
 }
