@@ -68,14 +68,14 @@ func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
 	}
 	limit := v.maxBytes()
 	err := b.readAll(body, r.ContentLength, limit)
-	var outer *http.MaxBytesError // of a handler in front
 	switch {
 	case int64(b.Len()) > limit:
 		b.Truncate(int(limit))
 		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
-	case errors.As(err, &outer):
-		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, outer.Limit)
 	case err != nil:
+		if front, ok := errors.AsType[*http.MaxBytesError](err); ok { // of a handler in front
+			return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, front.Limit)
+		}
 		return &readError{ErrMalformed, err}
 	case hasLength && r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength: // what inflates a body deletes the header
 		return fmt.Errorf("%w: the body has %d bytes and its Content-Length says %d; something in front of the Handler has probably read or replaced it", ErrMalformed, b.Len(), r.ContentLength)

@@ -95,7 +95,7 @@ func appendShape(shape []byte, text string) []byte {
 // isOffsetInRange reports whether the numeric offset at the end of text, if there
 // is one, has at most 23 hours and 59 minutes. [time.Parse] accepts +24:60.
 func isOffsetInRange(text string) bool {
-	sign := strings.LastIndexAny(text, "+-")
+	sign := max(strings.LastIndexByte(text, '+'), strings.LastIndexByte(text, '-'))
 	if sign < len("2024-01-02") {
 		return true
 	}
