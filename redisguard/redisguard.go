@@ -27,9 +27,9 @@
 // [Guard.Check] finds what is wrong with the first two.
 //
 // The user that the client logs in as needs the ACL rules "~smilesig:* +set"; with
-// a script also +get, +evalsha and +eval; on a cluster also +cluster|slots and
-// +command; for Check also +info and +config|get. Whoever else may write those keys
-// can take bindings away.
+// a script also +get, +evalsha and +eval; on a cluster also +cluster|slots; for
+// Check also +info and +config|get. Whoever else may write those keys can take
+// bindings away.
 //
 // # The client
 //
@@ -93,19 +93,35 @@ type Guard struct {
 	tooLate error // the cause of an end after timeout
 }
 
-var script = redis.NewScript(`
+var script = redis.NewScript(source)
+
+const source = `
 if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then
 	return false
 end
-return redis.call("GET", KEYS[1])`)
+return redis.call("GET", KEYS[1])`
 
 // setIfAbsent sets key for ttl unless it is set. It returns the value that key
 // had before, or redis.Nil.
 func (g *Guard) setIfAbsent(ctx context.Context, key string, value []byte, ttl time.Duration) (previous string, err error) {
-	if g.script {
-		return script.Run(ctx, g.client, []string{key}, value, ttl.Milliseconds()).Text()
+	milliseconds := ttl.Milliseconds()
+	if !g.script {
+		return g.do(ctx, "set", key, value, "px", milliseconds, "nx", "get")
 	}
-	return g.client.SetArgs(ctx, key, value, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl}).Result()
+	previous, err = g.do(ctx, "evalsha", script.Hash(), 1, key, value, milliseconds)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return g.do(ctx, "eval", source, 1, key, value, milliseconds)
+	}
+	return previous, err
+}
+
+func (g *Guard) do(ctx context.Context, args ...any) (string, error) {
+	cmd := redis.NewStringCmd(ctx, args...)
+	// Without a step count, a ClusterClient first asks any node for one, and waits
+	// for that node's answer longer than for ctx.
+	cmd.SetStepCount(1)
+	_ = g.client.Process(ctx, cmd) // cmd has the error, too
+	return cmd.Result()
 }
 
 // New returns a guard on the server or cluster of client, which stays the
