@@ -9,7 +9,6 @@ import (
 	"math"
 	"net"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,9 +100,9 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	clients := map[string]redis.UniversalClient{
-		"client":        server.client(),
+		"of one server": server.client(),
 		"of protocol 2": server.client(func(o *redis.Options) { o.Protocol = 2 }),
-		"of a cluster":  startCluster(t),
+		"of a cluster":  startCluster(t, 1, false).client(t),
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -341,12 +340,12 @@ func TestAServerOutOfReachIsAnError(t *testing.T) {
 
 func TestTheErrorSaysWhyTheServerIsOutOfReach(t *testing.T) {
 	t.Parallel()
-	refusing := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	refusing := "127.0.0.1:" + freePort(t)
 	const unknown = "redis..invalid:6379" // no name, so that no name server is asked
 	client := func(address string) redis.UniversalClient {
 		return redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true, DialerRetries: 1})
 	}
-	cluster := func(address string) redis.UniversalClient { return newClusterClient(t, address) }
+	cluster := func(address string) redis.UniversalClient { return newClusterClient(t, nil, address) }
 	sentinel := func(address string) redis.UniversalClient { return newSentinelClient(t, address) }
 	for name, newClient := range map[string]func(string) redis.UniversalClient{
 		"server": client, "cluster": cluster, "sentinel": sentinel,

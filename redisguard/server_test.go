@@ -2,18 +2,18 @@ package redisguard_test
 
 import (
 	"context"
-	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig/redisguard"
@@ -32,11 +32,19 @@ type server struct {
 	t       testing.TB
 	socket  string
 	args    []string
+	admin   *redis.Client
 	process *os.Process
 	exited  chan struct{}
 }
 
 func startServer(t testing.TB, args ...string) *server {
+	t.Helper()
+	s := newServer(t, args...)
+	s.start()
+	return s
+}
+
+func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("SMILESIG_REQUIRE_TOOLS") == "1" {
@@ -50,7 +58,6 @@ func startServer(t testing.TB, args ...string) *server {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &server{t: t, socket: filepath.Join(dir, "s")}
 	s.args = append([]string{"--dir", dir, "--unixsocket", s.socket, "--port", "0", "--save", ""}, args...)
-	s.start()
 	return s
 }
 
@@ -65,8 +72,8 @@ func (s *server) start() {
 		close(exited)
 	}()
 	s.t.Cleanup(s.kill)
-	client := s.client()
-	require.Eventually(s.t, func() bool { return client.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
+	s.admin = s.client()
+	require.Eventually(s.t, func() bool { return s.admin.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
 }
 
 func (s *server) kill() {
@@ -94,24 +101,24 @@ func (s *server) client(change ...func(*redis.Options)) *redis.Client {
 // failingFast is for a client of a server that is to die.
 func failingFast(o *redis.Options) { o.MaxRetries = -1 }
 
-// startCluster returns a client of a cluster that is one server.
-func startCluster(t *testing.T) *redis.ClusterClient {
+// startTCPServer returns a server that also listens on a port of 127.0.0.1.
+func startTCPServer(t *testing.T, args ...string) (s *server, port string) {
 	t.Helper()
-	port, busPort := freePort(t), freePort(t)
-	node := startServer(t,
-		"--bind", "127.0.0.1", "--port", fmt.Sprint(port),
-		"--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(busPort),
-	).client()
-	ctx := context.Background()
-	require.NoError(t, node.ClusterAddSlotsRange(ctx, 0, 16383).Err())
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		assert.Contains(c, node.ClusterInfo(ctx).Val(), "cluster_state:ok")
-	}, patience, 5*time.Millisecond)
-	return newClusterClient(t, fmt.Sprintf("127.0.0.1:%d", port))
+	port = freePort(t)
+	return startServer(t, append([]string{"--bind", "127.0.0.1", "--port", port}, args...)...), port
 }
 
-func newClusterClient(t *testing.T, addresses ...string) *redis.ClusterClient {
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addresses, ContextTimeoutEnabled: true, DialerRetries: 1})
+func newClusterClient(t *testing.T, change func(*redis.ClusterOptions), addresses ...string) *redis.ClusterClient {
+	options := &redis.ClusterOptions{
+		Addrs:                      addresses,
+		ContextTimeoutEnabled:      true,
+		DialerRetries:              1,
+		ClusterStateReloadInterval: 500 * time.Millisecond,
+	}
+	if change != nil {
+		change(options)
+	}
+	client := redis.NewClusterClient(options)
 	t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -129,12 +136,18 @@ func newSentinelClient(t *testing.T, sentinels ...string) *redis.Client {
 	return client
 }
 
-func freePort(t *testing.T) int {
+// freePort returns a port below those that the system gives to clients, which
+// would take it before the server does.
+func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	for {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			listener.Close()
+			return port
+		}
+	}
 }
 
 // newGuard returns a guard that is patient, because the machine may be busy.
