@@ -27,8 +27,6 @@ type delivery struct {
 	started time.Time
 }
 
-const failoverPatience = 30 * time.Second
-
 // startDeliveries lets four callbacks come to each guard at a time.
 func startDeliveries(t *testing.T, guards ...smilesig.ReplayGuard) *deliveries {
 	d := &deliveries{t: t, acknowledged: make(map[smilesig.Digest]delivery), unclear: make(map[smilesig.Digest]delivery)}
@@ -72,20 +70,20 @@ func (d *deliveries) count() (acknowledged, unclear int) {
 func (d *deliveries) awaitAcknowledged(n int) {
 	d.t.Helper()
 	before, _ := d.count()
-	require.Eventually(d.t, func() bool {
+	await(d.t, func() bool {
 		now, _ := d.count()
 		return now >= before+n
-	}, failoverPatience, time.Millisecond)
+	})
 }
 
 // awaitUnclear waits until n more are unclear.
 func (d *deliveries) awaitUnclear(n int) {
 	d.t.Helper()
 	_, before := d.count()
-	require.Eventually(d.t, func() bool {
+	await(d.t, func() bool {
 		_, now := d.count()
 		return now >= before+n
-	}, failoverPatience, time.Millisecond)
+	})
 }
 
 // lost stops the deliveries, delivers every pair again with another body, and

@@ -18,44 +18,30 @@ import (
 	"example.com/smilesig/redisguard"
 )
 
-// startReplicas returns servers of which the first is the master of the others.
-func startReplicas(t *testing.T, replicas int, args ...string) (servers []*server, masterPort string) {
+func startMasterAndReplica(t *testing.T, args ...string) (master, replica *server, masterPort string) {
 	t.Helper()
 	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
-	master, port := startTCPServer(t, args...)
-	servers = append(servers, master)
-	for range replicas {
-		replica, _ := startTCPServer(t, append(args, "--replicaof", "127.0.0.1 "+port)...)
-		servers = append(servers, replica)
-	}
-	master.awaitReplicas(replicas)
-	return servers, port
+	master, masterPort = startTCPServer(t, args...)
+	replica, _ = startTCPServer(t, append(args, "--replicaof", "127.0.0.1 "+masterPort)...)
+	master.awaitReplica()
+	return master, replica, masterPort
 }
 
-// awaitReplicas waits until so many have acknowledged a write. A replica that is
+// awaitReplica waits until a replica has acknowledged a write. A replica that is
 // new gets no writes for up to a second, although it is "online".
-func (s *server) awaitReplicas(n int) {
+func (s *server) awaitReplica() {
 	s.t.Helper()
 	conn := s.admin.Conn() // WAIT is about the connection's own writes
 	defer conn.Close()
 	await(s.t, func() bool {
 		err := conn.Set(s.t.Context(), keyOf(digest()), "x", time.Second).Err() // in a cluster perhaps not its key
-		return err == nil && conn.Wait(s.t.Context(), n, time.Second).Val() == int64(n)
+		return err == nil && conn.Wait(s.t.Context(), 1, time.Second).Val() == 1
 	})
 }
 
-func await(t testing.TB, condition func() bool) {
-	t.Helper()
-	require.Eventually(t, condition, failoverPatience, 5*time.Millisecond)
-}
-
-func (s *server) info(section string) string {
-	return s.admin.Info(s.t.Context(), section).Val()
-}
-
 // startSentinel returns the address of a Sentinel that watches a master and its
-// replicas, and calls the master down sooner than one should in production.
-func startSentinel(t *testing.T, masterPort string, replicas int) (address string) {
+// replica, and calls the master down sooner than one should in production.
+func startSentinel(t *testing.T, masterPort string) (address string) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "sentinel.conf") // the Sentinel writes to it
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
@@ -68,7 +54,7 @@ sentinel failover-timeout guard 2000
 	s.args = slices.Insert(s.args, 0, config, "--sentinel")
 	s.start()
 	await(t, func() bool {
-		return strings.Contains(s.info("sentinel"), fmt.Sprintf("status=ok,address=127.0.0.1:%s,slaves=%d", masterPort, replicas))
+		return strings.Contains(s.info("sentinel"), "status=ok,address=127.0.0.1:"+masterPort+",slaves=1")
 	})
 	return "127.0.0.1:" + port
 }
@@ -82,17 +68,17 @@ func TestAFailoverBySentinel(t *testing.T) {
 	for name, fail := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			servers, port := startReplicas(t, 1)
-			sentinel := startSentinel(t, port, 1)
+			master, _, port := startMasterAndReplica(t)
+			sentinel := startSentinel(t, port)
 			machine := func() smilesig.ReplayGuard {
 				return newGuardWith(t, newSentinelClient(t, sentinel), redisguard.Options{})
 			}
 			d := startDeliveries(t, machine(), machine())
 			d.awaitAcknowledged(1000)
-			fail(servers[0])
+			fail(master)
 			failed := time.Now()
 			d.awaitAcknowledged(500)
-			servers[0].process.Signal(syscall.SIGCONT) // a master that hung takes itself for one still
+			master.process.Signal(syscall.SIGCONT) // one that hung takes itself for the master still
 			d.awaitAcknowledged(500)
 			d.reportLost(newGuard(t, newSentinelClient(t, sentinel)), failed)
 		})
@@ -104,8 +90,7 @@ func TestAFailoverBySentinel(t *testing.T) {
 func TestAMasterThatWasReplaced(t *testing.T) {
 	t.Parallel()
 	replace := func(args ...string) (before, after smilesig.ReplayGuard) {
-		servers, _ := startReplicas(t, 1, args...)
-		master, replica := servers[0], servers[1]
+		master, replica, _ := startMasterAndReplica(t, args...)
 		before, after = newGuard(t, master.client(failingFast)), newGuard(t, replica.client())
 		assertFirst(t, before, digest(), digest())
 		master.signal(syscall.SIGSTOP)
@@ -162,7 +147,7 @@ func startCluster(t *testing.T, masters int, withReplicas bool, args ...string) 
 	c.await(t, "cluster_state:ok")
 	if withReplicas {
 		for _, master := range c.servers[:masters] {
-			master.awaitReplicas(1)
+			master.awaitReplica()
 		}
 	}
 	return c

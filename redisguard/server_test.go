@@ -27,6 +27,12 @@ func TestMain(m *testing.M) {
 
 const patience = 10 * time.Second
 
+// await is more patient: elections take a while.
+func await(t testing.TB, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 3*patience, 5*time.Millisecond)
+}
+
 // A server is a redis-server of the test's own, in a directory of its own.
 type server struct {
 	t       testing.TB
@@ -73,7 +79,11 @@ func (s *server) start() {
 	}()
 	s.t.Cleanup(s.kill)
 	s.admin = s.client()
-	require.Eventually(s.t, func() bool { return s.admin.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
+	await(s.t, func() bool { return s.admin.Ping(context.Background()).Err() == nil })
+}
+
+func (s *server) info(section string) string {
+	return s.admin.Info(s.t.Context(), section).Val()
 }
 
 func (s *server) kill() {
