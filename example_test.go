@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
 )
 
@@ -52,18 +53,13 @@ func ExampleSigner_Inject() {
 }
 
 func ExampleTransport() {
-	ask := func() error {
-		signer, err := smilesig.NewSigner(smilesig.Credential{
-			PartnerID: os.Getenv("SMILE_PARTNER_ID"),
-			APIKey:    os.Getenv("SMILE_API_KEY"),
-		})
+	ask := func(partnerID, apiKey string) error {
+		signer, err := smilesig.NewSigner(smilesig.Credential{PartnerID: partnerID, APIKey: apiKey})
 		if err != nil {
 			return err
 		}
-		client := &http.Client{
-			Transport: &smilesig.Transport{Signer: signer, ConfirmResponses: true},
-			Timeout:   time.Minute,
-		}
+		transport := &smilesig.Transport{Signer: signer, ConfirmResponses: true}
+		client := &http.Client{Transport: transport, Timeout: time.Minute}
 		question, err := json.Marshal(map[string]any{
 			"partner_id": signer.PartnerID(), "user_id": "user-1", "job_id": "job-1",
 		})
@@ -76,66 +72,80 @@ func ExampleTransport() {
 		}
 		return res.Body.Close()
 	}
-	fmt.Println(ask())
+	fmt.Println(ask(os.Getenv("SMILE_PARTNER_ID"), os.Getenv("SMILE_API_KEY")))
 	// Output:
 	// smilesig: current credential: the partner ID is empty
 	// smilesig: current credential: the API key is empty
 }
 
-// newServer takes callbacks at a path that nobody can guess.
-func newServer(signer *smilesig.Signer, secret string) *http.Server {
+// newServer takes the callbacks of each job at a URL of its own.
+func newServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server {
 	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard)}
 	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/"+secret, verifier.Handler(http.HandlerFunc(takeResult)))
+	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
 	return &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
 }
 
-func takeResult(w http.ResponseWriter, r *http.Request) {
-	cb, ok := smilesig.FromContext(r.Context())
-	var result struct{ SmileJobID, ResultCode string } // of v1 and v2; v3 has other names
-	if err := json.NewDecoder(r.Body).Decode(&result); err != nil || !ok {
-		http.Error(w, "no verified result", http.StatusBadRequest)
-		return
-	}
-	fmt.Println(cb.PartnerID, result.SmileJobID, result.ResultCode, cb.SeenBefore)
+func takeResult(_ http.ResponseWriter, r *http.Request) {
+	job, _ := joburl.FromContext(r.Context()) // not from the body
+	var result struct{ ResultCode string }    // of v1 and v2; v3 has status
+	err := json.NewDecoder(r.Body).Decode(&result)
+	fmt.Println(job, result.ResultCode, err)
 }
 
 func ExampleVerifier_Handler() {
 	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
-	server := newServer(signer, "x8Qm2Vt0c9LwRz5KpA1e")
+	secret := []byte("a made-up secret of 32 characters")
+	urls, err := joburl.New("https://partner.example/callbacks", secret)
+	if err != nil {
+		fmt.Println(err) // for example: the secret is too short
+		return
+	}
+	server := newServer(signer, urls)
 
 	body, _ := signer.Inject([]byte(`{"SmileJobID":"0000056574","ResultCode":"1012"}`), time.Now())
-	callback := httptest.NewRequest("POST", "/callbacks/x8Qm2Vt0c9LwRz5KpA1e", bytes.NewReader(body))
-	server.Handler.ServeHTTP(httptest.NewRecorder(), callback)
+	for _, url := range []string{urls.For("kenya:4711:1"), "https://partner.example/callbacks/guessed"} {
+		response := httptest.NewRecorder()
+		server.Handler.ServeHTTP(response, httptest.NewRequest("POST", url, bytes.NewReader(body)))
+		fmt.Println(response.Code)
+	}
 	// Output:
-	// 085 0000056574 1012 false
+	// kenya:4711:1 1012 <nil>
+	// 200
+	// 404
 }
 
-// Callbacks that come through a queue or a function gateway have no http.Request.
+// statusOf decides about a callback that comes from a queue, without an http.Request.
+func statusOf(ctx context.Context, verifier *smilesig.Verifier, header http.Header, body []byte) int {
+	if _, err := verifier.Verify(ctx, header, body); err != nil {
+		return smilesig.StatusCode(err)
+	}
+	return http.StatusOK
+}
+
 func ExampleVerifier_Verify() {
 	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
 	verifier := &smilesig.Verifier{Signer: signer}
-
-	pair := signer.Sign(time.Now())
+	pair, body := signer.Sign(time.Now()), []byte(`{"status":"clear"}`)
 	header := http.Header{"response-signature": {pair.Signature}, "response-timestamp": {pair.Timestamp}}
-	cb, err := verifier.Verify(context.Background(), header, []byte(`{"status":"clear"}`))
-	fmt.Println(cb.PartnerID, cb.Placement, err)
-
-	_, err = verifier.Verify(context.Background(), nil, []byte(`{"status":"clear"}`))
-	fmt.Println(smilesig.StatusCode(err), err)
+	fmt.Println(statusOf(context.Background(), verifier, header, body))
+	fmt.Println(statusOf(context.Background(), verifier, nil, body))
 	// Output:
-	// 085 InHeader <nil>
-	// 401 smilesig: signature missing: no timestamp
+	// 200
+	// 401
 }
 
 // Keep what was refused but may be genuine, for a person to look at: only what was
 // confirmed, and a bounded number, or strangers fill the disk.
 func ExampleVerifier_onReject() {
+	refused := new(expvar.Map)
 	keep := func(body []byte) error { return nil } // in a table of yours, if that has room
 	verifier := &smilesig.Verifier{
 		OnReject: func(r *http.Request, err error) (status int) {
 			slog.WarnContext(r.Context(), "callback refused", "error", err)
-			if errors.Is(err, smilesig.ErrReplayed) || errors.Is(err, smilesig.ErrStale) {
+			refused.Add(smilesig.Reason(err), 1)
+			switch smilesig.Reason(err) {
+			case "stale", "future", "replayed", "guard": // the pair was confirmed
 				if body, err := io.ReadAll(r.Body); err == nil && keep(body) == nil {
 					return http.StatusAccepted // it need not come again
 				}
