@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -92,20 +93,17 @@ func (f *serveFlags) check() error {
 	return nil
 }
 
-// configure sets what the flags say, and the events that happen until ctx ends.
-func (f *serveFlags) configure(ctx context.Context, events chan<- event) func(*smilesigtest.Server) {
-	return func(s *smilesigtest.Server) {
-		s.Keep, s.Hosts, s.CallbackHosts, s.RefuseStale = kept, f.hosts, f.callbackHosts, *f.stale
-		if *f.hold {
-			s.Outcomes = smilesigtest.Always()
-		}
-		s.Events = func(e smilesigtest.Event) {
-			select {
-			case events <- newEvent(e):
-			case <-ctx.Done():
-			}
-		}
+func (f *serveFlags) configure(s *smilesigtest.Server) {
+	s.Keep, s.Hosts, s.CallbackHosts, s.RefuseStale = kept, f.hosts, f.callbackHosts, *f.stale
+	if *f.hold {
+		s.Outcomes = smilesigtest.Always()
 	}
+}
+
+// pageHosts returns the names that the page answers to, besides localhost.
+func (f *serveFlags) pageHosts() []string {
+	host, _, _ := net.SplitHostPort(*f.ui) // checked, or not there
+	return append(slices.Clone(f.hosts), host)
 }
 
 func serve(ctx context.Context, p *program, args []string) error {
@@ -124,7 +122,17 @@ func serve(ctx context.Context, p *program, args []string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	events := make(chan event, 1000) // so that whoever reads the lines need not keep up with requests
-	server, err := f.start(ctx, c, events)
+	page := newPage(ctx, c.PartnerID, f.pageHosts())
+	server, err := f.start(c, func(s *smilesigtest.Server) {
+		f.configure(s)
+		s.Events = func(e smilesigtest.Event) {
+			page.notify()
+			select {
+			case events <- newEvent(e):
+			case <-ctx.Done():
+			}
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -137,6 +145,15 @@ func serve(ctx context.Context, p *program, args []string) error {
 	if err := reporter.print(listening{server.URL}); err != nil {
 		return err
 	}
+	if *f.ui != "" {
+		url, err := page.listen(*f.ui, server)
+		if err != nil {
+			return err
+		}
+		if err := reporter.print(showing{url}); err != nil {
+			return err
+		}
+	}
 	if err := reporter.run(ctx, events); err != nil {
 		return err
 	}
@@ -144,11 +161,11 @@ func serve(ctx context.Context, p *program, args []string) error {
 	return reporter.printLeft(events)
 }
 
-func (f *serveFlags) start(ctx context.Context, c smilesig.Credential, events chan<- event) (*smilesigtest.Server, error) {
+func (f *serveFlags) start(c smilesig.Credential, configure func(*smilesigtest.Server)) (*smilesigtest.Server, error) {
 	if *f.tls != "" {
-		return smilesigtest.StartTLS(*f.addr, c, f.configure(ctx, events))
+		return smilesigtest.StartTLS(*f.addr, c, configure)
 	}
-	return smilesigtest.Start(*f.addr, c, f.configure(ctx, events))
+	return smilesigtest.Start(*f.addr, c, configure)
 }
 
 func (f *serveFlags) writeCertificate(server *smilesigtest.Server) error {
@@ -177,6 +194,12 @@ type listening struct {
 }
 
 func (l listening) line() string { return "listening on " + l.URL }
+
+type showing struct {
+	URL string `json:"page"`
+}
+
+func (s showing) line() string { return "page on " + s.URL }
 
 type requestEvent struct {
 	Method  string `json:"method"`

@@ -127,6 +127,28 @@ func TestServeAnswersToItsHostsOnly(t *testing.T) {
 	assert.Contains(t, s.line(t), "400  2205: the timestamp is ")
 }
 
+func TestServeShowsAPage(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, "-ui", "127.0.0.1:0", "-hold")
+	url, _ := strings.CutPrefix(s.line(t), "listening on ")
+	page, ok := strings.CutPrefix(s.line(t), "page on ")
+	require.True(t, ok)
+	post(t, url, "/v2/verify_async", `{"partner_id":"085"}`, ours)
+	assert.Equal(t, "POST /v2/verify_async  200  accepted", s.line(t))
+	response, err := http.Get(page)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	html, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(html), "undecided")
+	assert.Contains(t, string(html), url)
+
+	taken := strings.TrimPrefix(page, "http://")
+	code, _, stderr := smilesigCommand("serve", "-addr", "127.0.0.1:0", "-ui", taken).run(t)
+	assert.Equal(t, exitRefused, code)
+	assert.Contains(t, stderr, "address already in use")
+}
+
 func TestServeOverTLS(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "cert.pem")

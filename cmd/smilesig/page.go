@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+)
+
+//go:embed page.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// A page shows what a stand-in does, and lets a person decide jobs and send
+// callbacks again. Its forms carry a token, so that no other site can post them.
+type page struct {
+	server    *smilesigtest.Server
+	partnerID string
+	hosts     []string // that it answers to, besides this machine's own
+	token     string
+	ctx       context.Context // of what the buttons start
+
+	mu      sync.Mutex
+	version int           // counts what has happened
+	changed chan struct{} // closed when version grows
+}
+
+func newPage(ctx context.Context, partnerID string, hosts []string) *page {
+	return &page{ctx: ctx, partnerID: partnerID, hosts: hosts, token: rand.Text(), changed: make(chan struct{})}
+}
+
+// listen serves the page about standIn until ctx ends.
+func (p *page) listen(addr string, standIn *smilesigtest.Server) (url string, err error) {
+	p.server = standIn
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: p.handler(), ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	context.AfterFunc(p.ctx, func() { server.Close() })
+	go server.Serve(l)
+	return "http://" + l.Addr().String(), nil
+}
+
+func (p *page) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.show)
+	mux.HandleFunc("GET /events", p.events)
+	mux.HandleFunc("POST /jobs/{id}/{outcome}", p.decide)
+	mux.HandleFunc("POST /callbacks/{number}/{way}", p.send)
+	sameOrigin := new(http.CrossOriginProtection).Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !p.isOwnHost(r.Host):
+			http.Error(w, "another host", http.StatusMisdirectedRequest)
+		case r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1:
+			http.Error(w, "the page is from before a restart: load it again", http.StatusForbidden)
+		default:
+			sameOrigin.ServeHTTP(w, r)
+		}
+	})
+}
+
+// isOwnHost keeps out sites whose name was made to resolve to this machine.
+func (p *page) isOwnHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost") || slices.Contains(p.hosts, strings.ToLower(host))
+}
+
+// notify lets every open page load itself again.
+func (p *page) notify() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.version++
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *page) state() (version int, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.version, p.changed
+}
+
+// events tells a page of a version that there is another one, and ends then,
+// because the page loads again.
+func (p *page) events(w http.ResponseWriter, r *http.Request) {
+	version, changed := p.state()
+	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Time{}) // it may take long until something happens
+	w.Header().Set("Content-Type", "text/event-stream")
+	control.Flush()
+	if strconv.Itoa(version) == r.FormValue("version") {
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	fmt.Fprint(w, "data: changed\n\n")
+}
+
+type decision struct{ Outcome, Label string }
+
+var decisions = []decision{{"approved", "approve"}, {"declined", "decline"}, {"provisional", "provisional"}, {"failed", "fail"}}
+
+func (p *page) decide(w http.ResponseWriter, r *http.Request) {
+	o, err := parseOutcome(r.PathValue("outcome"))
+	if err == nil {
+		err = p.server.Conclude(r.PathValue("id"), o)
+	}
+	done(w, r, err)
+}
+
+type way struct{ Way, Label string }
+
+var ways = []way{{"again", "again"}, {"stale", "stale"}, {"swapped", "with another body"}}
+
+func (p *page) send(w http.ResponseWriter, r *http.Request) {
+	all := p.server.Deliveries()
+	i := slices.IndexFunc(all, func(d smilesigtest.Delivery) bool { return strconv.Itoa(d.Number) == r.PathValue("number") })
+	if i < 0 {
+		done(w, r, fmt.Errorf("no callback %q", r.PathValue("number")))
+		return
+	}
+	cb := all[i].Callback
+	switch r.PathValue("way") {
+	case "again":
+	case "stale":
+		cb = cb.Stale()
+	case "swapped":
+		cb = cb.WithBody(anotherResult(cb.Body))
+	default:
+		done(w, r, fmt.Errorf("no way %q to send", r.PathValue("way")))
+		return
+	}
+	go p.server.Deliver(p.ctx, all[i].URL, cb) // how it goes is on the page
+	done(w, r, nil)
+}
+
+// done shows the page again.
+func done(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		http.Error(w, text(err), http.StatusNotFound)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// anotherResult turns what a body says: approved into declined and the reverse.
+func anotherResult(body []byte) []byte {
+	var result map[string]json.RawMessage
+	if json.Unmarshal(body, &result) != nil || result == nil {
+		return []byte(`{"swapped":true}`)
+	}
+	swap := func(name, declined, approved string) {
+		if string(result[name]) == strconv.Quote(declined) {
+			declined = approved
+		}
+		result[name] = json.RawMessage(strconv.Quote(declined))
+	}
+	if result["status"] != nil {
+		swap("status", "block", "clear")
+	} else {
+		swap("ResultCode", "0811", "0810")
+		result["ResultText"] = json.RawMessage(`"Another result"`)
+	}
+	swapped, _ := json.Marshal(result) // made of JSON
+	return swapped
+}
+
+// What the template shows.
+type (
+	view struct {
+		Version                      int
+		Nonce, Token, URL, PartnerID string
+		Jobs                         []smilesigtest.Job
+		Callbacks                    []callbackView
+		Requests                     []smilesigtest.Request // without their headers, which have secrets
+		Decisions                    []decision
+		Ways                         []way
+	}
+	callbackView struct {
+		smilesigtest.Delivery
+		URL, Result, Placement, Signed, Body string
+		Answers                              []answerView
+	}
+	answerView struct {
+		Text   string
+		IsGood bool
+	}
+)
+
+func (p *page) show(w http.ResponseWriter, _ *http.Request) {
+	version, _ := p.state() // before the rest, so that nothing is missed
+	v := view{
+		Version: version,
+		Nonce:   rand.Text(), Token: p.token, URL: p.server.URL, PartnerID: p.partnerID,
+		Jobs: p.server.Jobs(), Requests: p.server.Requests(), Decisions: decisions, Ways: ways,
+	}
+	for _, d := range p.server.Deliveries() {
+		v.Callbacks = append(v.Callbacks, newCallbackView(d))
+	}
+	slices.Reverse(v.Jobs)
+	slices.Reverse(v.Callbacks)
+	slices.Reverse(v.Requests)
+	var html bytes.Buffer
+	if err := pageTemplate.Execute(&html, v); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", fmt.Sprintf(
+		"default-src 'none'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; style-src 'nonce-%[1]s'; script-src 'nonce-%[1]s'", v.Nonce))
+	html.WriteTo(w)
+}
+
+func newCallbackView(d smilesigtest.Delivery) callbackView {
+	v := callbackView{
+		Delivery: d, URL: withoutSecrets(d.URL), Signed: d.Callback.Time.UTC().Format(time.DateTime) + " UTC",
+		Placement: map[smilesig.Placement]string{smilesig.InBody: "body", smilesig.InHeader: "headers"}[d.Callback.Placement],
+	}
+	for i, status := range d.Statuses {
+		a := answerView{fmt.Sprintf("%d %s", status, http.StatusText(status)), status/100 == 2}
+		if status == 0 {
+			a.Text = "no answer"
+			if i == len(d.Statuses)-1 {
+				a.Text = newEvent(smilesigtest.Event{Delivery: &d}).(callbackEvent).Cause
+			}
+		}
+		v.Answers = append(v.Answers, a)
+	}
+	var result struct {
+		Status                 string
+		ResultCode, ResultText string
+	}
+	json.Unmarshal(d.Callback.Body, &result) // what cannot be read says nothing
+	v.Result = strings.TrimSpace(result.Status + result.ResultCode + " " + result.ResultText)
+	var indented bytes.Buffer
+	json.Indent(&indented, d.Callback.Body, "", "  ") // the pair is not in it yet
+	v.Body = indented.String()
+	return v
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/smilesig/smilesigtest"
+)
+
+// A browser is what a test knows of a page.
+type browser struct {
+	t         *testing.T
+	url       string
+	partner   *receiver
+	server    *smilesigtest.Server
+	formToken string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	p := newPage(t.Context(), ours.PartnerID, []string{"smile-id"})
+	server := smilesigtest.NewServer(t, ours, func(s *smilesigtest.Server) {
+		s.Keep, s.Outcomes = kept, smilesigtest.Always()
+		s.Events = func(smilesigtest.Event) { p.notify() }
+	})
+	url, err := p.listen("127.0.0.1:0", server)
+	require.NoError(t, err)
+	b := &browser{t: t, url: url, server: server, partner: newReceiver(t)}
+	b.formToken = regexp.MustCompile(`name="token" value="(\w+)"`).FindStringSubmatch(b.withJob())[1]
+	return b
+}
+
+func (b *browser) withJob() string {
+	post(b.t, b.server.URL, "/v1/async_id_verification",
+		`{"partner_id":"085","callback_url":"`+b.partner.URL+`","partner_params":{"user_id":"user-1","job_id":"<job-1>","job_type":1}}`, ours)
+	return b.show()
+}
+
+func (b *browser) do(req *http.Request, err error) (status int, body string) {
+	b.t.Helper()
+	require.NoError(b.t, err)
+	response, err := http.DefaultClient.Do(req)
+	require.NoError(b.t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(b.t, err)
+	return response.StatusCode, string(text)
+}
+
+func (b *browser) show() string {
+	b.t.Helper()
+	status, body := b.do(http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url, nil))
+	require.Equal(b.t, http.StatusOK, status)
+	return body
+}
+
+// press posts a form, and waits for what it starts.
+func (b *browser) press(path string, header ...string) (status int) {
+	b.t.Helper()
+	form := strings.NewReader(url.Values{"token": {b.formToken}}.Encode())
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, form)
+	require.NoError(b.t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", b.url)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	status, _ = b.do(req, nil)
+	b.server.Wait()
+	return status
+}
+
+func TestThePageDecidesAndSends(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	id := b.server.Jobs()[0].ID
+	assert.Contains(t, b.show(), "undecided")
+	assert.Contains(t, b.show(), "&lt;job-1&gt;", "what a client wrote is no HTML")
+	assert.Equal(t, http.StatusOK, b.press("/jobs/"+id+"/provisional"))
+	assert.Equal(t, http.StatusOK, b.press("/jobs/"+id+"/declined"))
+	assert.Len(t, b.partner.bodies, 2)
+	assert.Contains(t, b.show(), "0811 Failed Enroll")
+	assert.Contains(t, b.show(), "200 OK")
+	assert.Contains(t, b.show(), "the signature matches")
+}
+
+func TestThePageShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.server.URL+"/v2/smart-selfie-enroll", nil)
+	require.NoError(t, err)
+	pair := newSigner(t, ours).Sign(someTime)
+	req.Header.Set("SmileID-Request-Signature", pair.Signature)
+	req.Header.Set("SmileID-API-Key", ours.APIKey)
+	req.Header.Set("SmileID-Token", "a-token")
+	b.do(req, nil)
+	b.press("/jobs/" + b.server.Jobs()[0].ID + "/approved")
+	html := b.show()
+	assert.Contains(t, html, "/v2/smart-selfie-enroll")
+	for _, secret := range []string{ours.APIKey, pair.Signature, "a-token"} {
+		assert.NotContains(t, html, secret)
+	}
+	b.partner.mu.Lock()
+	defer b.partner.mu.Unlock()
+	for _, body := range b.partner.bodies {
+		assert.Contains(t, body, `"signature"`)
+		assert.NotContains(t, html, body[:60])
+	}
+}
+
+func TestThePageIsForItsOwnFormsOnly(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	path := "/jobs/" + b.server.Jobs()[0].ID + "/approved"
+	assert.Equal(t, http.StatusForbidden, b.press(path, "Origin", "http://evil.example"))
+	assert.Equal(t, http.StatusForbidden, b.press(path, "Sec-Fetch-Site", "cross-site"))
+	token := b.formToken
+	b.formToken = ""
+	assert.Equal(t, http.StatusForbidden, b.press(path))
+	b.formToken = token
+	for _, unknown := range []string{"/jobs/1/approved", path + "x", "/callbacks/1/again", "/nothing"} {
+		assert.Equal(t, http.StatusNotFound, b.press(unknown), unknown)
+	}
+	assert.Empty(t, b.partner.bodies)
+	assert.Equal(t, http.StatusOK, b.press(path))
+	assert.Equal(t, http.StatusNotFound, b.press("/callbacks/1/backwards"))
+
+	for host, want := range map[string]int{"evil.example": 421, "127.0.0.1.evil.example:80": 421, "smile-id": 200, "localhost:1": 200} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url, nil)
+		require.NoError(t, err)
+		req.Host = host
+		status, _ := b.do(req, nil)
+		assert.Equal(t, want, status, host)
+	}
+	response, err := http.Get(b.url)
+	require.NoError(t, err)
+	response.Body.Close()
+	assert.Contains(t, response.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
+}
+
+func TestThePageSaysWhyThereIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	b.server.Deliver(t.Context(), gone.URL, smilesigtest.NewCallback(ours, []byte(`{}`)))
+	assert.Contains(t, b.show(), "connection refused")
+}
+
+func TestAPageIsToldOfWhatIsNew(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	version := regexp.MustCompile(`version=(\d+)`).FindStringSubmatch(b.show())[1]
+	told := make(chan string)
+	go func() {
+		_, body := b.do(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/events?version="+version, nil))
+		told <- body
+	}()
+	b.press("/jobs/" + b.server.Jobs()[0].ID + "/approved")
+	assert.Equal(t, "data: changed\n\n", <-told)
+	_, body := b.do(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/events?version="+version, nil))
+	assert.Equal(t, "data: changed\n\n", body, "what happened meanwhile")
+}
+
+func TestAnotherResult(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"ResultCode":"1210"}`: `{"ResultCode":"0811","ResultText":"Another result"}`,
+		`{"ResultCode":"0811"}`: `{"ResultCode":"0810","ResultText":"Another result"}`,
+		`{"status":"clear"}`:    `{"status":"block"}`,
+		`{"status":"block"}`:    `{"status":"clear"}`,
+		`[]`:                    `{"swapped":true}`,
+	} {
+		assert.JSONEq(t, want, string(anotherResult([]byte(body))))
+	}
+}
