@@ -156,6 +156,29 @@ func ExampleVerifier_onReject() {
 	_ = verifier
 }
 
+// capture writes a refused callback to files, for "smilesig verify".
+func capture(r *http.Request, err error) (status int) {
+	var headers, body bytes.Buffer
+	r.Header.Write(&headers)
+	body.ReadFrom(r.Body)
+	os.WriteFile("headers.txt", headers.Bytes(), 0o600)
+	os.WriteFile("body.json", body.Bytes(), 0o600)
+	return 0
+}
+
+func TestCapture(t *testing.T) {
+	t.Chdir(t.TempDir())
+	v := newVerifier(t)
+	v.OnReject = capture
+	deliver(v.Handler(new(spyHandler)), strings.NewReader("made up"), func(r *http.Request) { r.Header.Set("Job-ID", "made-up") })
+	headers, err := os.ReadFile("headers.txt")
+	require.NoError(t, err)
+	assert.Equal(t, "Job-Id: made-up\r\n", string(headers))
+	body, err := os.ReadFile("body.json")
+	require.NoError(t, err)
+	assert.Equal(t, "made up", string(body))
+}
+
 // The README shows this one.
 func TestHandlerOfYours(t *testing.T) {
 	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
@@ -185,13 +208,20 @@ func TestHandlerOfYours(t *testing.T) {
 	}
 }
 
-// Every Go snippet of the README stands, line for line, in a file that is
-// compiled.
-func TestREADMESnippetsAreCompiled(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+// Every Go snippet of the documentation stands, line for line, in a file that is
+// compiled, and every test that it names is there.
+func TestDocumentsKeepToTheCode(t *testing.T) {
+	documents, err := filepath.Glob("*.md")
 	require.NoError(t, err)
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	var snippets, tests [][]string
+	for _, document := range append(documents, "docs/troubleshooting.md") {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		snippets = append(snippets, regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)...)
+		tests = append(tests, regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(text), -1)...)
+	}
 	require.NotEmpty(t, snippets)
+	require.NotEmpty(t, tests)
 
 	var compiled []string
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -209,6 +239,10 @@ func TestREADMESnippetsAreCompiled(t *testing.T) {
 			found = found || strings.Contains(source, code)
 		}
 		assert.True(t, found, "not in any Go file:\n%s", snippet[1])
+	}
+	all := strings.Join(compiled, "\n")
+	for _, name := range tests {
+		assert.Contains(t, all, "func "+name[1]+"(", "no such test")
 	}
 }
 
