@@ -200,7 +200,7 @@ func (s *Server) services(*call) reply {
 	})
 }
 
-// webToken answers with a token for the web SDK, which no endpoint here takes.
+// webToken answers with a token for the web SDK, made like those of /v3/token.
 func (s *Server) webToken(*call, members) reply {
 	return accepted(map[string]any{"success": true, "token": s.newToken(nil)})
 }

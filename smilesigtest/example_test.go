@@ -2,6 +2,7 @@ package smilesigtest_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
@@ -42,6 +43,23 @@ func ExampleCallback() {
 	// stale 401
 	// forged 401
 	// doubled 400
+}
+
+// The callback of a job that was declined, and the webhook of one that was approved.
+func ExampleJob_Callback() {
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	j := smilesigtest.Job{Product: "biometric_kyc", UserID: "user-1", JobID: "job-1"}
+	webhook := smilesigtest.Job{Product: "enhanced_kyc", UserID: "user-1", Placement: smilesig.InHeader}
+
+	var declined struct{ ResultCode, ResultText string }
+	if err := json.Unmarshal(j.Callback(credential, smilesigtest.Declined).Body, &declined); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(declined.ResultCode, declined.ResultText)
+	fmt.Println(webhook.Callback(credential, smilesigtest.Approved).Header.Get("User-ID"))
+	// Output:
+	// 0811 Failed Enroll - No Face Match
+	// user-1
 }
 
 // A client's signed request is accepted, and the same request without a pair is not.

@@ -42,7 +42,7 @@ type Job struct {
 
 // Callback returns the callback that tells the outcome o of j, signed for now. An
 // empty ID is a new one. A product that is not one of Products has a short body.
-// The invalid outcome panics.
+// Callback panics if o is none of the constants.
 func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
 	if j.ID == "" {
 		j.ID = newJobID(j.Placement)
@@ -207,7 +207,8 @@ func (s *Server) jobByID(id string) *job {
 // Conclude decides the job with an ID, as if Smile ID had: job_status and
 // /v3/status tell the outcomes, and for each a callback goes to the job's
 // CallbackURL, one after the other. A job can be concluded again. Conclude does not
-// wait for the callbacks. It returns an error if there is no such job, or no outcome.
+// wait for the callbacks. It returns an error if there is no such job, and if there is
+// no outcome or an invalid one.
 func (s *Server) Conclude(id string, outcomes ...Outcome) error {
 	j := s.jobByID(id)
 	switch {
@@ -215,6 +216,8 @@ func (s *Server) Conclude(id string, outcomes ...Outcome) error {
 		return fmt.Errorf("smilesigtest: no job %q", id)
 	case len(outcomes) == 0:
 		return errors.New("smilesigtest: no outcome")
+	case slices.Min(outcomes) < Approved, slices.Max(outcomes) > Failed:
+		return errors.New("smilesigtest: an outcome that is none of the constants")
 	}
 	s.conclude(j, outcomes)
 	return nil

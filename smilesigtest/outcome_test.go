@@ -114,6 +114,8 @@ func TestAnUndecidedJobIsConcluded(t *testing.T) {
 
 	assert.Error(t, s.Conclude(s.Jobs()[0].ID), "no outcome")
 	assert.Error(t, s.Conclude("unknown", smilesigtest.Approved))
+	assert.Error(t, s.Conclude(s.Jobs()[0].ID, smilesigtest.Approved, 4))
+	assert.Error(t, s.Conclude(s.Jobs()[0].ID, -1))
 }
 
 func jobStatus(t testing.TB, s *smilesigtest.Server) answer {
