@@ -55,7 +55,7 @@ func v3Form(c *call, isRequired bool) (form, *reply) {
 	f, err := readForm(multipart.NewReader(bytes.NewReader(c.body), params["boundary"]))
 	if err != nil {
 		a := v3Refused(http.StatusBadRequest, "Invalid request.")
-		a.verdict = "the multipart body cannot be read: " + err.Error()
+		a.verdict = "the multipart body cannot be read" // the error may quote it
 		return nil, &a
 	}
 	c.holds("the body is multipart/form-data")

@@ -363,6 +363,8 @@ func TestV3RequestsThatAreRefused(t *testing.T) {
 	refused(415, "", "")
 	refused(400, "multipart/form-data", "--x")
 	refused(400, "multipart/form-data; boundary=x", "--x\r\ncut")
+	refused(400, "multipart/form-data; boundary=x", "--x\r\n\r\ncut")
+	assert.NotContains(t, last(t, c.s).Verdict, "cut")
 
 	for name, value := range map[string]string{"callback_url": "ftp://127.0.0.1/", "partner_params": "[]"} {
 		assert.Equal(t, http.StatusBadRequest, c.post("/v3/enhanced_kyc", map[string]string{name: value}).status)
