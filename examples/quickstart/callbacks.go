@@ -11,10 +11,9 @@ import (
 	"example.com/smilesig/smilesigtest"
 )
 
-// The jobs of the samples that are sent.
 const (
-	kycJob      = "biometric-kyc-job-1"
-	documentJob = "document-verification-job-1"
+	kycJob   = "biometric-kyc-job-1" // of the sample that is sent
+	otherJob = "another-job-1"
 )
 
 // callbacks is what Smile ID, and who is not Smile ID, sends to the partner.
@@ -22,12 +21,6 @@ type callbacks struct {
 	credential smilesig.Credential
 	urls       *joburl.URLs
 	delivered  smilesigtest.Callback // by deliver
-}
-
-func (c *callbacks) webhook() (status int, err error) {
-	body, _ := smilesigtest.Sample("document_verification", smilesig.InHeader)
-	webhook := c.signedAgo(2*time.Second, smilesigtest.NewWebhook(c.credential, body))
-	return c.send(webhook, c.urls.For(documentJob))
 }
 
 func (c *callbacks) forged() (status int, err error) {
@@ -58,13 +51,17 @@ func (c *callbacks) atGuessedURL() (status int, err error) {
 	known := c.urls.For(kycJob)
 	mac := known[len(known)-22:]
 	base := known[:strings.LastIndex(known, "/")+1]
-	return c.send(c.delivered, base+base64.RawURLEncoding.EncodeToString([]byte(documentJob))+mac)
+	return c.send(c.delivered, base+base64.RawURLEncoding.EncodeToString([]byte(otherJob))+mac)
+}
+
+func (c *callbacks) deliveredAtOtherURL() (status int, err error) {
+	return c.send(c.delivered, c.urls.For(otherJob))
 }
 
 // atOtherJobsURL sends a new genuine callback to the URL of another job, as the
 // holder of a v3 token can have it sent by /v3/replay.
 func (c *callbacks) atOtherJobsURL() (status int, err error) {
-	return c.send(c.signedAgo(3*time.Second, c.genuine()), c.urls.For(documentJob))
+	return c.send(c.signedAgo(3*time.Second, c.genuine()), c.urls.For(otherJob))
 }
 
 func (c *callbacks) genuine() smilesigtest.Callback {

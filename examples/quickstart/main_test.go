@@ -24,14 +24,17 @@ func TestItsLines(t *testing.T) {
 200  biometric job: zip put to another origin, untouched: accepted
 200  biometric job: its signed callback came to its own URL: verified
 200  multipart selfie request, signed in its headers: accepted
-200  v3 webhook, the pair in its headers: verified
+200  v3 token, with the job's callback URL bound into it: accepted
+202  v3 enhanced KYC with that token, not signed: accepted
+200  v3 webhook, the pair in its headers, at the job's URL: verified
 401  callback signed with another key: refused
 401  callback signed yesterday: refused
 200  callback delivered: verified
 200  the same bytes delivered again, as after a lost answer: verified
 503  its genuine pair with another body: refused by the replay guard
 404  its genuine pair and body at a guessed URL of another job: refused
-409  a genuine callback at the true URL of another job: refused by our handler
+503  its genuine pair and body at the true URL of another job: refused by the replay guard
+409  a new genuine callback at the true URL of another job: refused by our handler
 `, out.String())
 }
 

@@ -69,23 +69,22 @@ func newCallbackServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server 
 	return &http.Server{Handler: mux, ReadTimeout: time.Minute}
 }
 
-// takeResult has a verified callback. The URL says which job it is for. The body
-// may say so too, and is refused if it says something else.
+// takeResult has a verified callback. The URL says which job it is for. The body of
+// v1 and v2 says so too, and is refused if it says something else. In v3, job_id is
+// Smile ID's own.
 func takeResult(w http.ResponseWriter, r *http.Request) {
 	_, isVerified := smilesig.FromContext(r.Context())
 	job, hasJob := joburl.FromContext(r.Context())
-	type params struct {
-		JobID string `json:"job_id"`
-	}
 	var result struct {
-		PartnerParams params // of v1 and v2
-		V3            params `json:"partner_params"`
+		PartnerParams struct {
+			JobID string `json:"job_id"`
+		}
 	}
 	if !isVerified || !hasJob || json.NewDecoder(r.Body).Decode(&result) != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	if claimed := cmp.Or(result.PartnerParams.JobID, result.V3.JobID, job); claimed != job {
+	if claimed := cmp.Or(result.PartnerParams.JobID, job); claimed != job {
 		w.WriteHeader(http.StatusConflict)
 		return
 	}
