@@ -1,0 +1,232 @@
+// Package sqlguard is a [smilesig.ReplayGuard] on PostgreSQL or SQLite, for receivers
+// that have a database and no Redis. It needs database/sql and a driver.
+//
+// A binding is one row, written and read by one statement. So the database decides
+// which of several binds is first. The row holds the pair's digest and the body's
+// digest, 32 bytes each. Whoever reads them learns no pair and no body.
+//
+// # The table
+//
+// The package creates no table. Run [PostgreSQLSchema] or [SQLiteSchema] once, for
+// example in a migration. A binding takes about 220 bytes on PostgreSQL and 150 on
+// SQLite, indexes included. Expired bindings stay until [Guard.Sweep] deletes them.
+//
+// The database's user needs SELECT, INSERT and UPDATE on the table, and DELETE for
+// Sweep. Whoever else may write the table can take bindings away. Connections with
+// different search_paths may find different tables: give [Options.Table] its schema.
+//
+// # What the database must be
+//
+// PostgreSQL 9.5 or later, or SQLite 3.42 or later. The tests run on PostgreSQL 15. With
+// another product that speaks the same SQL, run package guardtest against it first.
+//
+// A guard is as good as the memory of its database. What the database forgets before
+// its time, an attacker with a recent pair can bind to another body:
+//
+//   - PostgreSQL with its default settings forgets nothing that was answered, not
+//     even when it is killed. A crash empties a table that is UNLOGGED. With
+//     synchronous_commit = off, a crash forgets the last second or so. With
+//     fsync = off, a crash of the machine can forget everything.
+//   - Replication is asynchronous by default. A failover forgets what the standby had
+//     not received yet, unless synchronous_standby_names is set.
+//   - SQLite forgets nothing with synchronous = FULL, its default. Below that, a
+//     crash of the machine forgets the last commits. A database in memory ends with
+//     its connection.
+//   - A backup that is restored knows nothing of later bindings.
+//   - Bindings expire by the clock of the database's machine. Do not let it jump ahead.
+//
+// Leave PostgreSQL at READ COMMITTED, its default isolation. At REPEATABLE READ and
+// SERIALIZABLE, binds of one pair at the same time fail with SQLSTATE 40001. The
+// Verifier then answers 503, as for every error of a guard.
+//
+// # The connections
+//
+// Bind waits for a connection if all connections of the pool are busy, until its
+// Timeout is over. A pool for the guard alone keeps slow queries from holding up
+// callbacks.
+//
+// The statements cast their parameters, so nothing has to be prepared. Behind a
+// pooler, tell the driver so: pgx wants default_query_exec_mode=exec.
+//
+// On PostgreSQL, set lock_timeout below Timeout. The error then says that the table
+// is locked, and not only that no answer came.
+//
+// On SQLite, set busy_timeout. Without it, a Bind fails if another connection writes
+// at that moment. And call SetMaxOpenConns(1): binds then queue in the pool, while
+// SQLite would let them poll for the lock. journal_mode = WAL makes commits faster.
+//
+// On PostgreSQL a redelivery reads one row and writes nothing. On SQLite every Bind
+// writes.
+package sqlguard
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"example.com/smilesig"
+)
+
+// A Dialect is the SQL that a database speaks.
+type Dialect int
+
+// The dialects.
+const (
+	PostgreSQL Dialect = iota + 1 // 9.5 or later
+	SQLite                        // 3.42 or later
+)
+
+// Zero fields of [Options] mean these.
+const (
+	DefaultTable   = "smilesig_bindings"
+	DefaultTimeout = time.Second
+)
+
+// Options of a [Guard].
+type Options struct {
+	// Dialect is required.
+	Dialect Dialect
+
+	// Table is the name of the table, as "name" or "schema.name", of ASCII letters,
+	// digits and underscores. It is not quoted. "" means DefaultTable. Guards on one
+	// table are one guard. Receivers with the same credentials need that.
+	Table string
+
+	// Timeout limits one Bind, from the wait for a connection to the answer. 0
+	// means DefaultTimeout.
+	Timeout time.Duration
+}
+
+// A Guard is a [smilesig.ReplayGuard] on an SQL database. It is safe for concurrent use.
+type Guard struct {
+	db         *sql.DB
+	bindQuery  string
+	sweepQuery string
+	timeout    time.Duration
+	tooLate    error
+}
+
+// New returns a guard on a table of db. The table must exist when the guard is
+// used: New neither creates it nor talks to the database. The caller closes db.
+//
+// New refuses a nil db, an unknown Dialect, a Table that is no plain name, and a
+// negative Timeout. Its error names every fault.
+func New(db *sql.DB, options Options) (*Guard, error) {
+	if err := check(db, options); err != nil {
+		return nil, err
+	}
+	table := cmp.Or(options.Table, DefaultTable)
+	timeout := cmp.Or(options.Timeout, DefaultTimeout)
+	dialect := dialects[options.Dialect]
+	return &Guard{
+		db:         db,
+		bindQuery:  fmt.Sprintf(dialect.bind, table),
+		sweepQuery: fmt.Sprintf(dialect.sweep, table),
+		timeout:    timeout,
+		tooLate:    fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded),
+	}, nil
+}
+
+var plainName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$`)
+
+func check(db *sql.DB, options Options) error {
+	var faults []error
+	if db == nil {
+		faults = append(faults, errors.New("sqlguard: no db"))
+	}
+	if _, known := dialects[options.Dialect]; !known {
+		faults = append(faults, errors.New("sqlguard: Dialect is neither PostgreSQL nor SQLite"))
+	}
+	if options.Table != "" && !plainName.MatchString(options.Table) {
+		faults = append(faults, fmt.Errorf("sqlguard: Table %q is no plain name", options.Table))
+	}
+	if options.Timeout < 0 {
+		faults = append(faults, errors.New("sqlguard: Timeout is negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// Bind implements [smilesig.ReplayGuard] with one statement. The ttl is rounded up to
+// whole milliseconds, and to one at least. It counts from the start of the statement.
+//
+// Bind returns an error if ctx ends or the Timeout is over: at once if the driver
+// heeds its context, as pgx does, and when busy_timeout is over with a driver of
+// SQLite that does not. The error wraps the context's cause and the driver's error.
+// Every other error of the driver is wrapped as well. Bind returns an error of its own
+// if the row is no binding. After an error the pair may be bound to body, now or a
+// little later, or not at all. Bind does not recover a panic of the driver.
+func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
+	defer cancel()
+	stored, seen, err := g.bind(ctx, pair, body, ttl)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: %w (%w)", context.Cause(ctx), err)
+	case err != nil:
+		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: %w", err)
+	case len(stored) != len(bound):
+		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: a row holds %d bytes that are no binding", len(stored))
+	}
+	return smilesig.Digest(stored), seen, nil
+}
+
+func (g *Guard) bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (stored []byte, seen bool, err error) {
+	rows, err := g.db.QueryContext(ctx, g.bindQuery, pair[:], body[:], wholeMilliseconds(ttl))
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	// There is one row. Next is called once more, because the commit can still fail
+	// when the row is there, and that Next returns its error.
+	for rows.Next() {
+		if err := rows.Scan(&stored, &seen); err != nil {
+			return nil, false, err
+		}
+	}
+	return stored, seen, rows.Err()
+}
+
+// wholeMilliseconds rounds up, so that no binding ends before its ttl.
+func wholeMilliseconds(ttl time.Duration) int64 {
+	ms := ttl.Milliseconds()
+	if ttl > time.Duration(ms)*time.Millisecond {
+		ms++
+	}
+	return max(ms, 1)
+}
+
+// sweepAtOnce is how many rows one statement of Sweep deletes at most. On SQLite no
+// Bind gets in before the statement ends.
+const sweepAtOnce = 1000
+
+// Sweep deletes the bindings that have expired, 1000 with each statement, and returns
+// how many it deleted. Bind and other Sweeps may run meanwhile. The Timeout does not
+// limit Sweep. If ctx ends or a statement fails, Sweep returns the number that was
+// deleted before and an error that wraps the driver's.
+//
+// Nothing else deletes bindings: call Sweep about once a minute, on one machine or on
+// all. An expired row does no harm but takes room.
+func (g *Guard) Sweep(ctx context.Context) (deleted int64, err error) {
+	for {
+		n, err := g.sweepOnce(ctx)
+		if err != nil {
+			return deleted, fmt.Errorf("sqlguard: %w", err)
+		}
+		deleted += n
+		if n < sweepAtOnce {
+			return deleted, nil
+		}
+	}
+}
+
+func (g *Guard) sweepOnce(ctx context.Context) (deleted int64, err error) {
+	result, err := g.db.ExecContext(ctx, g.sweepQuery, sweepAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
