@@ -109,10 +109,12 @@ func newJobID(placement smilesig.Placement) string {
 	return fmt.Sprint(1e9 + n.Int64())
 }
 
-// newTypeID returns a name as v3 has them.
+// newTypeID returns a name as v3 has them, in an alphabet without i, l, o and u.
 func newTypeID(prefix string) string {
-	return prefix + "_0" + strings.ToLower(rand.Text()[:25])
+	return prefix + "_0" + inTypeIDs.Replace(strings.ToLower(rand.Text()[:25]))
 }
+
+var inTypeIDs = strings.NewReplacer("i", "0", "l", "1", "o", "8", "u", "9")
 
 // A job is a Job that a request asked for. What changes in it changes under the
 // Server's lock.
