@@ -65,16 +65,27 @@ func (p *page) handler() http.Handler {
 	mux.HandleFunc("GET /events", p.events)
 	mux.HandleFunc("POST /jobs/{id}/{outcome}", p.decide)
 	mux.HandleFunc("POST /callbacks/{number}/{way}", p.send)
-	sameOrigin := new(http.CrossOriginProtection).Handler(mux)
+	const largestForm = 4 << 10
+	return p.withOwnHost(new(http.CrossOriginProtection).Handler(http.MaxBytesHandler(p.withToken(mux), largestForm)))
+}
+
+func (p *page) withOwnHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !p.isOwnHost(r.Host):
+		if !p.isOwnHost(r.Host) {
 			http.Error(w, "another host", http.StatusMisdirectedRequest)
-		case r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1:
-			http.Error(w, "the page is from before a restart: load it again", http.StatusForbidden)
-		default:
-			sameOrigin.ServeHTTP(w, r)
+			return
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (p *page) withToken(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1 {
+			http.Error(w, "the page is from before a restart: load it again", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
