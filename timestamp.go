@@ -76,21 +76,25 @@ func appendShape(shape []byte, text string) []byte {
 	const seconds = len("2024-01-02T03:04:05")
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case '0' <= c && c <= '9':
+		case isDigit(c):
 			shape = append(shape, 'd')
 		case c == '.' && i == seconds && text[len("2024-01-02")] == 'T':
-			rest := strings.TrimLeft(text[i+1:], "0123456789")
-			digits := len(text) - len(rest) - (i + 1)
+			digits := 0
+			for i+1 < len(text) && isDigit(text[i+1]) {
+				digits++
+				i++
+			}
 			if digits < 1 || digits > 9 {
 				return nil
 			}
-			i += digits
 		default:
 			shape = append(shape, c)
 		}
 	}
 	return shape
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // isOffsetInRange reports whether the numeric offset at the end of text, if there
 // is one, has at most 23 hours and 59 minutes. [time.Parse] accepts +24:60.
