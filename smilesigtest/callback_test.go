@@ -2,6 +2,7 @@ package smilesigtest_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -175,10 +176,10 @@ func TestSend(t *testing.T) {
 
 func TestEverySampleCanBeSigned(t *testing.T) {
 	t.Parallel()
-	require.NotEmpty(t, smilesigtest.Products())
 	verifier := &smilesig.Verifier{Signer: newSigner(t)}
-	for _, product := range smilesigtest.Products() {
-		for _, placement := range []smilesig.Placement{smilesig.InBody, smilesig.InHeader} {
+	for _, placement := range []smilesig.Placement{smilesig.InBody, smilesig.InHeader} {
+		require.NotEmpty(t, smilesigtest.Products(placement))
+		for _, product := range smilesigtest.Products(placement) {
 			body, ok := smilesigtest.Sample(product, placement)
 			require.True(t, ok, product)
 			cb := smilesigtest.NewCallback(credential, body)
@@ -191,10 +192,33 @@ func TestEverySampleCanBeSigned(t *testing.T) {
 			assert.Equal(t, placement, verified.Placement)
 		}
 	}
-	for _, unknown := range []string{"", "no_such_product", "../v3/aml_check"} {
+	for _, unknown := range []string{"", "no_such_product", "../v3/one_time_aml"} {
 		_, ok := smilesigtest.Sample(unknown, smilesig.InBody)
 		assert.False(t, ok, unknown)
 	}
 	_, ok := smilesigtest.Sample("aml_check", smilesig.Unsigned)
 	assert.False(t, ok)
+	assert.Empty(t, smilesigtest.Products(smilesig.Unsigned))
+}
+
+// The names of v3's products are those of its bodies, and it has no endpoint for
+// some products of v1 and v2.
+func TestSamplesOfV3(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{
+		"aml_monitoring_update", "biometric_kyc", "document_verification", "enhanced_document_verification", "enhanced_kyc",
+		"one_time_aml", "residency_document_verification",
+		"smart_selfie_authentication", "smart_selfie_compare", "smart_selfie_registration",
+	}, smilesigtest.Products(smilesig.InHeader))
+	for _, product := range smilesigtest.Products(smilesig.InHeader) {
+		body, _ := smilesigtest.Sample(product, smilesig.InHeader)
+		var sample struct{ Status, Product string }
+		require.NoError(t, json.Unmarshal(body, &sample), product)
+		assert.Equal(t, product, sample.Product)
+		assert.Contains(t, []string{"clear", "block", "attention", "error"}, sample.Status, product)
+	}
+	for _, product := range []string{"aml_check", "basic_kyc", "business_verification", "smartselfie_enrollment"} {
+		_, ok := smilesigtest.Sample(product, smilesig.InHeader)
+		assert.False(t, ok, product)
+	}
 }

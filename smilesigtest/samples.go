@@ -9,12 +9,14 @@ import (
 	"example.com/smilesig"
 )
 
-//go:embed samples
+//go:embed samples/*/*.json
 var samples embed.FS
 
-// Products returns the names of the products that [Sample] has a callback of, sorted.
-func Products() []string {
-	files, _ := fs.Glob(samples, "samples/v1/*.json") // the pattern is well formed
+// Products returns the names of the products that [Sample] has a callback of, sorted:
+// with InBody those of v1 and v2, with InHeader those of v3, whose names differ.
+// Other placements have none.
+func Products(placement smilesig.Placement) []string {
+	files, _ := fs.Glob(samples, samplePath("*", placement)) // the pattern is well formed
 	for i, file := range files {
 		files[i] = strings.TrimSuffix(path.Base(file), ".json")
 	}
@@ -24,16 +26,15 @@ func Products() []string {
 // Sample returns the body of a callback of a product, about nobody real, and
 // whether there is one: with InBody a v1 or v2 callback, with InHeader a v3
 // webhook. It has no pair; [NewCallback] and [NewWebhook] sign it. v1 bodies follow
-// Smile ID's docs in an abridged form; v3 bodies, third parties.
+// Smile ID's docs in an abridged form. How sure the shape of each v3 body is stands
+// in samples/README.md.
 func Sample(product string, placement smilesig.Placement) (body []byte, ok bool) {
-	version := "v1"
-	switch placement {
-	case smilesig.InBody:
-	case smilesig.InHeader:
-		version = "v3"
-	default:
-		return nil, false
-	}
-	body, err := samples.ReadFile("samples/" + version + "/" + product + ".json")
+	body, err := samples.ReadFile(samplePath(product, placement))
 	return body, err == nil
+}
+
+// samplePath returns a path that no file has if there is no sample with placement.
+func samplePath(product string, placement smilesig.Placement) string {
+	version := map[smilesig.Placement]string{smilesig.InBody: "v1", smilesig.InHeader: "v3"}[placement]
+	return "samples/" + version + "/" + product + ".json"
 }

@@ -38,12 +38,16 @@ refuses the last of -swap, with 503.
 Products:
 
 	%s
+
+Products with -v3:
+
+	%s
 `
 
 func send(ctx context.Context, p *program, args []string) error {
-	flags := newFlags("send", fmt.Sprintf(sendHelp, strings.Join(smilesigtest.Products(), "\n\t")))
+	flags := newFlags("send", fmt.Sprintf(sendHelp, productList(smilesig.InBody), productList(smilesig.InHeader)))
 	credential := addCredentialFlags(flags)
-	product := flags.String("product", "biometric_kyc", "the `name` of a product of the list above")
+	product := flags.String("product", "biometric_kyc", "the `name` of a product of the lists above")
 	bodyFile := flags.String("body", "", "send the JSON in this `file`, - for standard input, instead of a sample")
 	outcome := flags.String("outcome", "approved", "the `outcome`: approved, declined, provisional or failed")
 	jobID := flags.String("job", "", "your `ID` of the job (default job-1); in v3 Smile ID's (default a new one)")
@@ -100,6 +104,10 @@ func send(ctx context.Context, p *program, args []string) error {
 		callbacks = append(callbacks, cb.WithBody(job.Callback(c, otherThan(o)).Body))
 	}
 	return p.deliver(ctx, newSender(*timeout), to, callbacks, *asJSON)
+}
+
+func productList(placement smilesig.Placement) string {
+	return strings.Join(smilesigtest.Products(placement), "\n\t")
 }
 
 func parseTarget(target string) (string, error) {
