@@ -57,7 +57,8 @@ func NewCallback(credential smilesig.Credential, body []byte) Callback {
 }
 
 // NewWebhook returns a v3 webhook, whose pair is in its headers, signed for now;
-// see [NewCallback] about several at once.
+// see [NewCallback] about several at once. [Job.Callback] makes one that has v3's
+// Job-ID and User-ID headers, too.
 func NewWebhook(credential smilesig.Credential, body []byte) Callback {
 	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: time.Now()}
 }
