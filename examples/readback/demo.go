@@ -3,10 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
 )
 
@@ -22,23 +24,23 @@ type demo struct {
 	credential smilesig.Credential
 	standIn    *smilesigtest.Server
 	directory  string // of the database
+	secret     []byte // of the callback URLs
 
-	partner     *partner
-	callbacks   *http.Server
-	callbackURL string
+	partner   *partner
+	callbacks *http.Server
 
 	job1, job2, job3 job
-	uploadURL        map[job]string
 }
 
 func newDemo(ctx context.Context) (*demo, error) {
 	d := &demo{
 		credential: smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"},
-		job1:       job{"user-1", "job-1"}, job2: job{"user-2", "job-2"}, job3: job{"user-3", "job-3"},
-		uploadURL: make(map[job]string),
+		secret:     []byte(rand.Text() + rand.Text()),
+		job1:       job{id: "job-1", userID: "user-1", api: v1},
+		job2:       job{id: "job-2", userID: "user-2", api: v3},
+		job3:       job{id: "job-3", userID: "user-3", api: v1},
 	}
-	err := d.start(ctx)
-	if err != nil {
+	if err := d.start(ctx); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -49,13 +51,17 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if d.directory, err = os.MkdirTemp("", "readback"); err != nil {
 		return err
 	}
-	if d.standIn, err = smilesigtest.Start("127.0.0.1:0", d.credential); err != nil {
+	d.standIn, err = smilesigtest.Start("127.0.0.1:0", d.credential, func(s *smilesigtest.Server) {
+		s.Outcomes = smilesigtest.Always() // none: the steps conclude the jobs
+	})
+	if err != nil {
 		return err
 	}
 	if err = d.startPartner(); err != nil {
 		return err
 	}
-	return errors.Join(d.startJob(ctx, d.job1), d.startJob(ctx, d.job2))
+	p := d.partner
+	return errors.Join(p.start(ctx, d.job1, p.submitV1), p.start(ctx, d.job2, p.submitV3), p.start(ctx, d.job3, p.submitV1))
 }
 
 func (d *demo) close() {
@@ -67,11 +73,7 @@ func (d *demo) close() {
 }
 
 func (d *demo) startPartner() (err error) {
-	d.partner, err = newPartner(filepath.Join(d.directory, "partner.db"), d.credential, d.standIn.URL, writeDown)
-	if err != nil {
-		return err
-	}
-	d.callbacks, d.callbackURL, err = serve(d.partner.handler())
+	d.partner, d.callbacks, err = servePartner(filepath.Join(d.directory, "partner.db"), d.credential, d.standIn.URL, d.secret)
 	return err
 }
 
@@ -80,67 +82,99 @@ func (d *demo) closePartner() {
 		d.callbacks.Close()
 	}
 	if d.partner != nil {
-		d.partner.store.close()
+		d.partner.close()
 	}
+}
+
+// servePartner starts a partner on a free port, which its callback URLs have.
+func servePartner(database string, credential smilesig.Credential, origin string, secret []byte) (*partner, *http.Server, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	urls, err := joburl.New("http://"+listener.Addr().String()+"/callbacks", secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := newPartner(database, credential, origin, urls, writeDown)
+	if err != nil {
+		return nil, nil, err
+	}
+	server := &http.Server{Handler: p.handler(), ReadTimeout: time.Minute}
+	go server.Serve(listener)
+	return p, server, nil
 }
 
 // writeDown stands for what you do with a decision.
 func writeDown(ctx context.Context, tx *sql.Tx, j job, decision state) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO actions (user_id, job_id, decision) VALUES (?, ?, ?)`, j.userID, j.jobID, decision)
+	_, err := tx.ExecContext(ctx, `INSERT INTO actions (job, decision) VALUES (?, ?)`, j.id, decision)
 	return err
 }
 
-func serve(h http.Handler) (server *http.Server, origin string, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
-	server = &http.Server{Handler: h, ReadTimeout: time.Minute}
-	go server.Serve(listener)
-	return server, "http://" + listener.Addr().String(), nil
-}
-
-// startJob records a biometric KYC job and asks Smile ID for it.
-func (d *demo) startJob(ctx context.Context, j job) error {
-	if err := d.partner.store.addJob(ctx, j); err != nil {
-		return err
-	}
+// submitV1 asks for an enhanced KYC job.
+func (p *partner) submitV1(ctx context.Context, j job, callbackURL string) (smileJob string, err error) {
 	body, err := json.Marshal(map[string]any{
-		"smile_client_id": d.credential.PartnerID,
-		"file_name":       "selfie.zip",
-		"callback_url":    d.callbackURL,
-		"partner_params":  map[string]any{"user_id": j.userID, "job_id": j.jobID, "job_type": 1},
+		"partner_id":     p.signer.PartnerID(),
+		"country":        "NG",
+		"id_type":        "NIN_V2",
+		"id_number":      "00000000000",
+		"callback_url":   callbackURL,
+		"partner_params": map[string]any{"user_id": j.userID, "job_id": j.id, "job_type": 5},
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	response, err := d.partner.client.Post(d.standIn.URL+"/v1/upload", "application/json", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.origin+"/v1/async_id_verification", bytes.NewReader(body))
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer response.Body.Close()
+	req.Header.Set("Content-Type", "application/json")
 	var answer struct {
-		UploadURL string `json:"upload_url"`
+		SmileJobID string `json:"smile_job_id"`
 	}
-	err = json.NewDecoder(response.Body).Decode(&answer)
-	d.uploadURL[j] = answer.UploadURL
-	return err
+	_, err = p.do(req, &answer, http.StatusOK)
+	return answer.SmileJobID, err
 }
 
-// finishJob puts the zip, upon which the stand-in sends the final callback.
-func (d *demo) finishJob(ctx context.Context, j job) (statuses []int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, d.uploadURL[j], bytes.NewReader([]byte("a zip")))
+// submitV3 asks for a one-time AML screening.
+func (p *partner) submitV3(ctx context.Context, j job, callbackURL string) (smileJob string, err error) {
+	token, err := p.currentToken(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	req.Header.Set("Content-Type", "application/zip")
-	response, err := d.partner.client.Do(req)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range map[string]string{"full_name": "Testa Madeup", "countries": `["NG"]`, "callback_url": callbackURL} {
+		form.WriteField(name, value) // a Buffer takes everything
+	}
+	form.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.origin+"/v3/aml", &body)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	response.Body.Close()
-	d.standIn.Wait()
-	return d.lastDelivery().Statuses, nil
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("SmileID-Token", token)
+	req.Header.Set("User-ID", j.userID)
+	var answer struct {
+		JobID string `json:"job_id"`
+	}
+	_, err = p.do(req, &answer, http.StatusAccepted)
+	return answer.JobID, err
+}
+
+// concludes lets the stand-in decide a job and send its callback.
+func (d *demo) concludes(j job, outcome smilesigtest.Outcome) func(context.Context) ([]int, error) {
+	return func(ctx context.Context) ([]int, error) {
+		j, err := d.partner.job(ctx, j.id)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.standIn.Conclude(j.smileJob, outcome); err != nil {
+			return nil, err
+		}
+		d.standIn.Wait()
+		return d.lastDelivery().Statuses, nil
+	}
 }
 
 func (d *demo) lastDelivery() smilesigtest.Delivery {
@@ -148,60 +182,46 @@ func (d *demo) lastDelivery() smilesigtest.Delivery {
 	return all[len(all)-1]
 }
 
-func (d *demo) provisional(ctx context.Context) (job, []int, error) {
-	return d.send(ctx, d.job1, `{"ResultCode":"1211","IsFinalResult":"false","PartnerParams":{"user_id":"user-1","job_id":"job-1"}}`)
+// sendsAgain sends the last callback to the URL of a job.
+func (d *demo) sendsAgain(j job) func(context.Context) ([]int, error) {
+	return func(ctx context.Context) ([]int, error) { return d.send(ctx, d.lastDelivery().Callback, j) }
 }
 
-func (d *demo) final(ctx context.Context) (job, []int, error) {
-	statuses, err := d.finishJob(ctx, d.job1)
-	return d.job1, statuses, err
+// forges needs no key: only a pair that was seen somewhere, and the URL of the job.
+func (d *demo) forges(j job) func(context.Context) ([]int, error) {
+	return func(ctx context.Context) ([]int, error) {
+		return d.send(ctx, d.lastDelivery().Callback.WithBody([]byte(`{"status":"clear","product":"one_time_aml"}`)), j)
+	}
 }
 
-func (d *demo) again(ctx context.Context) (job, []int, error) {
-	delivery, err := d.standIn.Deliver(ctx, d.callbackURL, d.lastDelivery().Callback)
-	return d.job1, delivery.Statuses, err
+func (d *demo) send(ctx context.Context, cb smilesigtest.Callback, j job) ([]int, error) {
+	response, err := cb.Send(ctx, nil, d.partner.urls.For(j.id))
+	if err != nil {
+		return nil, err
+	}
+	response.Body.Close()
+	return []int{response.StatusCode}, nil
 }
 
-// forged needs no key: only a pair that was seen somewhere.
-func (d *demo) forged(ctx context.Context) (job, []int, error) {
-	seen := d.lastDelivery().Callback
-	forged := seen.WithBody([]byte(`{"ResultCode":"1210","IsFinalResult":"true","PartnerParams":{"user_id":"user-2","job_id":"job-2"}}`))
-	delivery, err := d.standIn.Deliver(ctx, d.callbackURL, forged)
-	return d.job2, delivery.Statuses, err
+func (d *demo) cannotBeAsked(j job) func(context.Context) ([]int, error) {
+	return func(ctx context.Context) ([]int, error) {
+		d.standIn.JobStatus = smilesigtest.WrongPair
+		return d.concludes(j, smilesigtest.Approved)(ctx)
+	}
 }
 
-func (d *demo) unknown(ctx context.Context) (job, []int, error) {
-	return d.send(ctx, d.job3, `{"ResultCode":"1210","IsFinalResult":"true","PartnerParams":{"user_id":"user-3","job_id":"job-3"}}`)
-}
-
-func (d *demo) cannotAsk(ctx context.Context) (job, []int, error) {
-	d.standIn.JobStatus = smilesigtest.WrongPair
-	statuses, err := d.finishJob(ctx, d.job2)
-	return d.job2, statuses, err
-}
-
-func (d *demo) restart(ctx context.Context) (job, []int, error) {
+func (d *demo) restarts(ctx context.Context) ([]int, error) {
 	d.standIn.JobStatus = smilesigtest.Untampered
 	d.closePartner()
 	if err := d.startPartner(); err != nil {
-		return d.job2, nil, err
+		return nil, err
 	}
-	return d.job2, nil, d.partner.sweep(ctx)
+	return nil, d.partner.sweep(ctx)
 }
 
-func (d *demo) send(ctx context.Context, about job, body string) (job, []int, error) {
-	delivery, err := d.standIn.Deliver(ctx, d.callbackURL, smilesigtest.NewCallback(d.credential, []byte(body)))
-	return about, delivery.Statuses, err
-}
-
-// look returns the state of a job, "" if it is none of ours, and the number of
-// actions taken so far.
+// look returns the state of a job and the number of actions taken so far.
 func (d *demo) look(ctx context.Context, j job) (state state, actions int, err error) {
-	err = d.partner.store.db.QueryRowContext(ctx,
-		`SELECT coalesce((SELECT state FROM jobs WHERE user_id = ? AND job_id = ?), ''), (SELECT count(*) FROM actions)`,
-		j.userID, j.jobID).Scan(&state, &actions)
-	if err != nil {
-		err = fmt.Errorf("looking at the database: %w", err)
-	}
+	err = d.partner.db.QueryRowContext(ctx, `SELECT state, (SELECT count(*) FROM actions) FROM jobs WHERE id = ?`, j.id).
+		Scan(&state, &actions)
 	return state, actions, err
 }

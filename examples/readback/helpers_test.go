@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +23,7 @@ import (
 
 var (
 	credential = smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
-	ours       = job{"user-1", "job-1"}
+	secret     = bytes.Repeat([]byte("s"), 32)
 )
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A world has Smile ID and a partner that has started the job ours.
+// A world has Smile ID and a partner that has started the job ours. Smile ID sends
+// nothing by itself.
 type world struct {
 	t        *testing.T
 	standIn  *smilesigtest.Server
@@ -43,14 +44,15 @@ type world struct {
 	database string
 
 	*partner
-	url string // of its callbacks
+	ours job
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, api api) *world {
 	t.Helper()
-	w := &world{t: t, standIn: smilesigtest.NewServer(t, credential), database: filepath.Join(t.TempDir(), "a partner?.db")}
+	w := &world{t: t, database: filepath.Join(t.TempDir(), "a partner?.db")}
+	w.standIn = smilesigtest.NewServer(t, credential, func(s *smilesigtest.Server) { s.Outcomes = smilesigtest.Always() })
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if answer := w.answer.Load(); answer != nil && r.URL.Path == "/v1/job_status" {
+		if answer := w.answer.Load(); answer != nil && isQuestion(r.URL.Path) {
 			(*answer)(rw, r)
 			return
 		}
@@ -58,125 +60,152 @@ func newWorld(t *testing.T) *world {
 	}))
 	t.Cleanup(front.Close)
 	w.origin = front.URL
-	w.startPartner()
+	w.partner = w.newPartner()
 	require.FileExists(t, w.database)
-	require.NoError(t, w.store.addJob(t.Context(), ours))
+	w.ours = w.startJob(job{id: "job-1", userID: "user-1", api: api})
 	return w
 }
 
-// startPartner starts another one, on the same database, which leaves the job to it.
-func (w *world) startPartner() {
+func isQuestion(path string) bool {
+	return path == "/v1/job_status" || strings.HasPrefix(path, "/v3/status/")
+}
+
+// newPartner starts another one, on the same database.
+func (w *world) newPartner() *partner {
 	w.t.Helper()
-	var err error
-	w.partner, err = newPartner(w.database, credential, w.origin, writeDown)
+	p, server, err := servePartner(w.database, credential, w.origin, secret)
 	require.NoError(w.t, err)
-	w.t.Cleanup(func() { w.store.close() })
-	w.url = w.serve(w.handler())
+	w.t.Cleanup(func() { server.Close(); p.close() })
+	return p
 }
 
-func (w *world) serve(h http.Handler) (url string) {
-	server := httptest.NewServer(h)
-	w.t.Cleanup(server.Close)
-	return server.URL
-}
-
-// complete lets the stand-in have a final result of j, without a callback.
-func (w *world) complete(j job) {
+func (w *world) startJob(j job) job {
 	w.t.Helper()
-	body, err := json.Marshal(map[string]any{
-		"partner_id":     credential.PartnerID,
-		"partner_params": map[string]any{"user_id": j.userID, "job_id": j.jobID, "job_type": 1},
-	})
+	require.NoError(w.t, w.start(w.t.Context(), j, func(ctx context.Context, j job, _ string) (string, error) {
+		return w.submit(j), nil
+	}))
+	j, err := w.job(w.t.Context(), j.id)
 	require.NoError(w.t, err)
-	response, err := w.client.Post(w.origin+"/v1/async_id_verification", "application/json", bytes.NewReader(body))
+	return j
+}
+
+// submit asks the stand-in for a job without callbacks.
+func (w *world) submit(j job) (smileJob string) {
+	w.t.Helper()
+	submit := w.submitV1
+	if j.api == v3 {
+		submit = w.submitV3
+	}
+	smileJob, err := submit(w.t.Context(), j, "")
 	require.NoError(w.t, err)
-	response.Body.Close()
-	require.Equal(w.t, http.StatusOK, response.StatusCode)
+	return smileJob
 }
 
-// answerWith lets job_status answer with these members, genuinely signed; nil is
-// what the stand-in says.
-func (w *world) answerWith(members map[string]any) {
-	if members == nil {
-		w.answer.Store(nil)
-		return
+// conclude lets the stand-in decide ours.
+func (w *world) conclude(o smilesigtest.Outcome) {
+	w.t.Helper()
+	require.NoError(w.t, w.standIn.Conclude(w.ours.smileJob, o))
+}
+
+// callback is what Smile ID would send for a job.
+func (w *world) callback(j job, o smilesigtest.Outcome) smilesigtest.Callback {
+	sent := smilesigtest.Job{ID: j.smileJob, UserID: j.userID, JobID: j.id, Product: "enhanced_kyc", Placement: smilesig.InBody}
+	if j.api == v3 {
+		sent.Product, sent.Placement = "one_time_aml", smilesig.InHeader
 	}
-	w.answerBy(func(rw http.ResponseWriter, r *http.Request) {
-		body, err := json.Marshal(members)
-		assert.NoError(w.t, err)
-		body, err = w.signer.Inject(body, time.Now())
-		assert.NoError(w.t, err)
-		rw.Header().Set("Content-Type", "application/json")
-		rw.Write(body)
-	})
+	return sent.Callback(credential, o)
 }
 
-func (w *world) answerBy(h http.HandlerFunc) { w.answer.Store(&h) }
-
-// status is an answer of job_status about a complete job.
-func status(j job, success bool, code string, isFinal any) map[string]any {
-	return map[string]any{
-		"job_complete": true, "job_success": success,
-		"result": map[string]any{
-			"ResultCode": code, "IsFinalResult": isFinal,
-			"PartnerParams": map[string]any{"user_id": j.userID, "job_id": j.jobID, "job_type": 1},
-		},
-	}
-}
-
-// callback names j and says the code.
-func callback(j job, code string) smilesigtest.Callback {
-	return smilesigtest.NewCallback(credential, body(j, code))
-}
-
-func body(j job, code string) []byte {
-	return fmt.Appendf(nil, `{"ResultCode":%q,"IsFinalResult":"true","PartnerParams":{"user_id":%q,"job_id":%q,"job_type":1}}`,
-		code, j.userID, j.jobID)
-}
-
-// send sends cb once.
+// send sends cb once, to the URL of ours.
 func (w *world) send(cb smilesigtest.Callback) *http.Response {
 	w.t.Helper()
-	response, err := cb.Send(w.t.Context(), nil, w.url)
+	response, err := cb.Send(w.t.Context(), nil, w.urls.For(w.ours.id))
 	require.NoError(w.t, err)
 	response.Body.Close()
 	return response
 }
 
-// asked counts what has come to the stand-in's job_status.
-func (w *world) asked() (n int) {
+// sendApproval sends the final callback of ours and returns the status it gets.
+func (w *world) sendApproval() int {
+	w.t.Helper()
+	return w.send(w.callback(w.ours, smilesigtest.Approved)).StatusCode
+}
+
+// answerBy answers what is asked about jobs; nil is the stand-in.
+func (w *world) answerBy(h http.HandlerFunc) {
+	if h == nil {
+		w.answer.Store(nil)
+		return
+	}
+	w.answer.Store(&h)
+}
+
+// answering answers with a status and these members, which are signed for v1.
+func (w *world) answering(status int, members map[string]any) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		body, err := json.Marshal(members)
+		assert.NoError(w.t, err)
+		if w.ours.api == v1 {
+			body, err = w.partner.signer.Inject(body, time.Now())
+			assert.NoError(w.t, err)
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(status)
+		rw.Write(body)
+	}
+}
+
+// jobStatus is an answer of v1 about a complete job.
+func (w *world) jobStatus(j job, success bool, code string, isFinal any) http.HandlerFunc {
+	return w.answering(http.StatusOK, map[string]any{
+		"job_complete": true, "job_success": success,
+		"result": map[string]any{
+			"ResultCode": code, "IsFinalResult": isFinal,
+			"PartnerParams": map[string]any{"user_id": j.userID, "job_id": j.id, "job_type": 5},
+		},
+	})
+}
+
+// status is an answer of v3.
+func (w *world) status(code int, j job, status string) http.HandlerFunc {
+	return w.answering(code, map[string]any{"status": status, "job_id": j.smileJob, "user_id": j.userID})
+}
+
+// asked counts the requests to the stand-in at paths that start so.
+func (w *world) asked(paths string) (n int) {
 	for _, r := range w.standIn.Requests() {
-		if strings.HasSuffix(r.Path, "/job_status") {
+		if strings.HasPrefix(r.Path, paths) {
 			n++
 		}
 	}
 	return n
 }
 
-// requireThat checks the state of ours, what was done about it, and how many
-// deliveries are in the inbox and open.
-func (w *world) requireThat(want state, actions []state, kept, open int) {
+// requireThat checks the state of ours and all that was done.
+func (w *world) requireThat(want state, actions ...state) {
 	w.t.Helper()
-	var got state
-	require.NoError(w.t, w.store.db.QueryRow(`SELECT state FROM jobs WHERE user_id = ? AND job_id = ?`, ours.userID, ours.jobID).Scan(&got))
-	require.Equal(w.t, want, got)
-	require.Equal(w.t, actions, w.actions())
-	var inInbox, notDone int
-	require.NoError(w.t, w.store.db.QueryRow(`SELECT count(*), coalesce(sum(done = 0), 0) FROM inbox`).Scan(&inInbox, &notDone))
-	require.Equal(w.t, kept, inInbox, "kept")
-	require.Equal(w.t, open, notDone, "open")
-}
-
-func (w *world) actions() (all []state) {
-	w.t.Helper()
-	rows, err := w.store.db.Query(`SELECT decision FROM actions`)
+	j, err := w.job(w.t.Context(), w.ours.id)
+	require.NoError(w.t, err)
+	require.Equal(w.t, want, j.state)
+	rows, err := w.db.Query(`SELECT decision FROM actions`)
 	require.NoError(w.t, err)
 	defer rows.Close()
+	var taken []state
 	for rows.Next() {
 		var decision state
 		require.NoError(w.t, rows.Scan(&decision))
-		all = append(all, decision)
+		taken = append(taken, decision)
 	}
 	require.NoError(w.t, rows.Err())
-	return all
+	require.Equal(w.t, actions, taken)
+}
+
+// forBoth runs a test with a job of v1 and with one of v3.
+func forBoth(t *testing.T, test func(w *world)) {
+	for _, api := range []api{v1, v3} {
+		t.Run(string(api), func(t *testing.T) {
+			t.Parallel()
+			test(newWorld(t, api))
+		})
+	}
 }

@@ -2,64 +2,69 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 
-	"example.com/smilesig"
 	_ "modernc.org/sqlite"
 )
 
-// A job is known by the two IDs that we gave it.
-type job struct{ userID, jobID string }
+// A job is a verification that we want from Smile ID, once: a resubmission is
+// another job.
+type job struct {
+	id       string // ours, in the job's callback URL; in v1 also the job_id
+	userID   string // ours, for the person
+	api      api
+	smileJob string // Smile ID's name for the job; "" as long as it is not known
+	state    state
+}
 
-// A state is what we know of a job of ours.
+// An api is where to ask about a job.
+type api string
+
+const (
+	v1 api = "v1"
+	v3 api = "v3"
+)
+
+// A state is what we know of a job.
 type state string
 
 const (
-	started  state = "started"
-	pending  state = "pending" // Smile ID was asked; nothing final yet
+	open     state = "open"
 	approved state = "approved"
 	declined state = "declined"
 )
 
 // actions has no UNIQUE, so that an action taken twice would show.
 const schema = `
-CREATE TABLE IF NOT EXISTS jobs ( -- that we started
-	user_id TEXT NOT NULL,
-	job_id  TEXT NOT NULL,
-	state   TEXT NOT NULL CHECK (state IN ('started', 'pending', 'approved', 'declined')),
-	PRIMARY KEY (user_id, job_id)
+CREATE TABLE IF NOT EXISTS jobs (
+	id        TEXT NOT NULL PRIMARY KEY,
+	user_id   TEXT NOT NULL,
+	api       TEXT NOT NULL CHECK (api IN ('v1', 'v3')),
+	smile_job TEXT NOT NULL DEFAULT '',
+	state     TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'declined'))
 ) STRICT;
+CREATE INDEX IF NOT EXISTS open_jobs ON jobs (id) WHERE state = 'open';
 
--- Verified callbacks, without their bodies. A row that is done may be deleted a day
--- later: its callback is stale by then, and refused before it gets here. So may an
--- open row of a job that is none of ours: with one pair anybody can make many.
-CREATE TABLE IF NOT EXISTS inbox (
-	delivery    BLOB NOT NULL PRIMARY KEY,
-	user_id     TEXT NOT NULL,
-	job_id      TEXT NOT NULL,
-	received_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-	done        INTEGER NOT NULL DEFAULT 0 -- 1 when the job was decided
-) STRICT;
-CREATE INDEX IF NOT EXISTS inbox_open ON inbox (user_id, job_id) WHERE done = 0;
+-- One result does not decide two jobs.
+CREATE UNIQUE INDEX IF NOT EXISTS smile_jobs ON jobs (smile_job) WHERE smile_job <> '';
 
 CREATE TABLE IF NOT EXISTS actions ( -- stands for what you do with a decision
-	user_id  TEXT NOT NULL,
-	job_id   TEXT NOT NULL,
+	job      TEXT NOT NULL,
 	decision TEXT NOT NULL
 ) STRICT;`
 
-// A store is safe for concurrent use, also by several processes.
+// A store is safe for concurrent use, also by several processes. It keeps no
+// callbacks: an open job is a job to ask about, whatever has come for it.
 type store struct{ db *sql.DB }
 
 func openStore(path string) (*store, error) {
 	options := url.Values{
 		"_busy_timeout": {"5000"}, // milliseconds to wait for another process
 		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"},      // what was answered 200 survives a power cut
-		"_txlock":       {"immediate"}, // whoever reads a state to change it is alone
+		"_synchronous":  {"FULL"}, // a decision survives a power cut
 	}
 	dsn := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
@@ -76,66 +81,54 @@ func openStore(path string) (*store, error) {
 
 func (s *store) close() error { return s.db.Close() }
 
-// addJob records a job. Call it before Smile ID hears of the job, so that no
-// callback overtakes it. It refuses a job that is recorded already.
+// addJob records an open job. It refuses one whose id is taken.
 func (s *store) addJob(ctx context.Context, j job) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO jobs (user_id, job_id, state) VALUES (?, ?, ?)`, j.userID, j.jobID, started)
+	_, err := s.db.ExecContext(ctx, `INSERT INTO jobs (id, user_id, api) VALUES (?, ?, ?)`, j.id, j.userID, j.api)
 	return err
 }
 
-func (s *store) isOurs(ctx context.Context, j job) (ours bool, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE user_id = ? AND job_id = ?)`,
-		j.userID, j.jobID).Scan(&ours)
-	return ours, err
+const selectJobs = `SELECT id, user_id, api, smile_job, state FROM jobs `
+
+func (s *store) job(ctx context.Context, id string) (job, error) {
+	return scanJob(s.db.QueryRowContext(ctx, selectJobs+`WHERE id = ?`, id))
 }
 
-// A delivery identifies a callback: the same bytes that come again are the same
-// delivery. A job would not do, because several callbacks per job are normal.
-type delivery [sha256.Size]byte
-
-// deliveryOf covers the timestamp, too, which may be outside the body.
-func deliveryOf(cb smilesig.Callback, body []byte) delivery {
-	return sha256.Sum256(append([]byte(cb.Timestamp+"\n"), body...))
-}
-
-// keep puts a delivery into the inbox, unless it is there, and reports whether
-// it is done. When it has returned, a crash no longer loses the callback. A guard's
-// SeenBefore would not do: it does not say whether a handler has finished.
-func (s *store) keep(ctx context.Context, d delivery, j job) (done bool, err error) {
-	_, err = s.db.ExecContext(ctx, `INSERT INTO inbox (delivery, user_id, job_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-		d[:], j.userID, j.jobID)
-	if err != nil {
-		return false, err
-	}
-	err = s.db.QueryRowContext(ctx, `SELECT done FROM inbox WHERE delivery = ?`, d[:]).Scan(&done)
-	return done, err
-}
-
-// openJobs returns the jobs of ours with a delivery that is not done.
+// openJobs returns the jobs that Smile ID can be asked about. v3 knows a job by
+// Smile ID's name only. Look after the others yourself: their submission failed, or
+// its answer was lost and no callback has come.
 func (s *store) openJobs(ctx context.Context) ([]job, error) {
-	rows, err := s.db.QueryContext(ctx,
-		`SELECT DISTINCT user_id, job_id FROM inbox JOIN jobs USING (user_id, job_id) WHERE done = 0`)
+	rows, err := s.db.QueryContext(ctx, selectJobs+`WHERE state = 'open' AND (api = 'v1' OR smile_job <> '') ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var open []job
+	var jobs []job
 	for rows.Next() {
-		var j job
-		if err := rows.Scan(&j.userID, &j.jobID); err != nil {
+		j, err := scanJob(rows)
+		if err != nil {
 			return nil, err
 		}
-		open = append(open, j)
+		jobs = append(jobs, j)
 	}
-	return open, rows.Err()
+	return jobs, rows.Err()
 }
 
-// markPending records that a job has no final result. It leaves a decision alone,
-// and the deliveries open.
-func (s *store) markPending(ctx context.Context, j job) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE jobs SET state = ? WHERE user_id = ? AND job_id = ? AND state = ?`,
-		pending, j.userID, j.jobID, started)
-	return err
+func scanJob(row interface{ Scan(...any) error }) (j job, err error) {
+	err = row.Scan(&j.id, &j.userID, &j.api, &j.smileJob, &j.state)
+	return j, err
+}
+
+// setSmileJob records Smile ID's name for a job. It refuses a second name for the
+// job, and the name of another job.
+func (s *store) setSmileJob(ctx context.Context, id, smileJob string) error {
+	result, err := s.db.ExecContext(ctx, `UPDATE jobs SET smile_job = ? WHERE id = ? AND smile_job IN ('', ?)`, smileJob, id, smileJob)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(fmt.Errorf("job %s has another name at Smile ID", id), err)
+	}
+	return nil
 }
 
 // An action does what follows from a decision, all of it through tx. What cannot
@@ -144,9 +137,8 @@ func (s *store) markPending(ctx context.Context, j job) error {
 type action func(ctx context.Context, tx *sql.Tx, j job, decision state) error
 
 // decide takes the final result of a job. In one transaction it records the
-// decision, acts on it and marks the job's deliveries as done: all of it happens
-// or nothing, however often and from wherever it is called. It refuses a
-// decision that differs from an earlier one, and leaves the delivery open.
+// decision and acts on it: both happen or neither, and once, however often and
+// from wherever it is called. The first decision stands.
 func (s *store) decide(ctx context.Context, j job, decision state, act action) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -154,25 +146,14 @@ func (s *store) decide(ctx context.Context, j job, decision state, act action) e
 	}
 	defer tx.Rollback() // does nothing after Commit
 
-	var before state
-	err = tx.QueryRowContext(ctx, `SELECT state FROM jobs WHERE user_id = ? AND job_id = ?`, j.userID, j.jobID).Scan(&before)
+	result, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ? WHERE id = ? AND state = 'open'`, decision, j.id)
 	if err != nil {
 		return err
 	}
-	switch before {
-	case started, pending:
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = ? WHERE user_id = ? AND job_id = ?`, decision, j.userID, j.jobID)
-		if err != nil {
-			return err
-		}
-		if err := act(ctx, tx, j, decision); err != nil {
-			return err
-		}
-	case decision: // and acted on
-	default:
-		return fmt.Errorf("job %s was %s and is %s now: a person has to look", j.jobID, before, decision)
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE inbox SET done = 1 WHERE user_id = ? AND job_id = ?`, j.userID, j.jobID); err != nil {
+	if err := act(ctx, tx, j, decision); err != nil {
 		return err
 	}
 	return tx.Commit()
