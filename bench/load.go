@@ -13,7 +13,6 @@ import (
 	"runtime/metrics"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,165 +22,170 @@ import (
 )
 
 const (
-	loadConnections = 64
+	loadConnections = 64 // in each direction
 	hostileShare    = 0.1
 	loadMaxBytes    = 2 << 20
-	loadReadTimeout = 2 * time.Second
+	slowReadTimeout = time.Second // for slow ones only: genuine ones may take long on a busy machine
 )
 
 // A LoadResult is what came of a time under load.
 type LoadResult struct {
-	Duration time.Duration
-	Genuine  int64            // genuine callbacks sent
-	Served   int64            // those that reached the handler to the byte and were answered with 200
-	Hostile  []HostileOutcome // one for each kind
-	Passed   int64            // hostile requests that reached the handler
-
-	ForgedBytesRead int64 // of the bodies of forged v3 callbacks
+	Duration        time.Duration
+	Kinds           []*Kind
+	Passed          atomic.Int64 // hostile ones that reached the handler
+	ForgedBytesRead atomic.Int64 // of the bodies of callbacks with a forged pair in headers
 
 	HeapEarly, HeapLate, HeapPeak uint64 // bytes of live heap: medians of the second and last quarter, and the most
 	GoroutinesBefore              int
 	GoroutinesAfter               int
 }
 
-// A HostileOutcome is what came of one kind of hostile requests.
-type HostileOutcome struct {
-	Kind          string
-	Sent, Refused int64 // Refused: with the right status
-	MayBeReset    bool  // before the answer is read
+// A Kind of callbacks or requests.
+type Kind struct {
+	Name    string
+	Genuine bool
+	Unread  bool         // refused with much of it unread, so that a reset may overtake the answer
+	Sent    atomic.Int64 // how many
+	Good    atomic.Int64 // to the byte where it belongs if genuine, else refused as it should be
+	refused func() bool  // sends a hostile one
 }
 
-// leastRefused is how many must get the right answer.
-func (h HostileOutcome) leastRefused() int64 {
-	if h.MayBeReset {
-		return (h.Sent + 1) / 2
+// leastGood is how many must come out right.
+func (k *Kind) leastGood() int64 {
+	if k.Unread {
+		return k.Sent.Load() / 4
 	}
-	return h.Sent
+	return k.Sent.Load()
 }
 
 // Err reports what went wrong under load, if anything.
-func (l LoadResult) Err() error {
+func (l *LoadResult) Err() error {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	check(l.Genuine > 0 && l.Served == l.Genuine, "%d of %d genuine callbacks served", l.Served, l.Genuine)
-	check(l.Passed == 0, "%d hostile requests reached the handler", l.Passed)
-	check(l.ForgedBytesRead == 0, "%d bytes of forged v3 callbacks read", l.ForgedBytesRead)
+	for _, k := range l.Kinds {
+		check(k.Good.Load() >= k.leastGood(), "%s: %d of %d as it should be", k.Name, k.Good.Load(), k.Sent.Load())
+		check(!k.Genuine || k.Good.Load() > 0, "%s: none", k.Name)
+	}
+	check(l.Passed.Load() == 0, "%d hostile ones came through", l.Passed.Load())
+	check(l.ForgedBytesRead.Load() == 0, "%d bytes of forged callbacks read", l.ForgedBytesRead.Load())
 	check(l.GoroutinesAfter <= l.GoroutinesBefore, "%d goroutines before, %d after", l.GoroutinesBefore, l.GoroutinesAfter)
 	settled := l.Duration >= 20*time.Second // before that, pools are still filling
 	check(!settled || l.HeapLate < l.HeapEarly*3/2+8<<20, "live heap grew from %d to %d bytes", l.HeapEarly, l.HeapLate)
-	for _, h := range l.Hostile {
-		check(h.Refused >= h.leastRefused(), "%s: %d of %d refused with the right status, at least %d expected", h.Kind, h.Refused, h.Sent, h.leastRefused())
-	}
 	return errors.Join(faults...)
 }
 
-// Load keeps a server with a Handler under load for a time: 64 connections,
-// bodies from 300 B to 1.5 MB in both placements, one request in ten hostile. It
-// has no Guard, whose entries are to stay for as long as a pair is fresh. A time
-// too short to take four samples of the heap is an error.
-func Load(duration time.Duration) (LoadResult, error) {
-	l := &load{genuine: genuineCallbacks(), hostile: hostileRequests()}
-	for _, h := range l.hostile {
-		l.result.Hostile = append(l.result.Hostile, HostileOutcome{Kind: h.kind, MayBeReset: h.unread})
-	}
-	l.result.Duration = duration
-	l.result.GoroutinesBefore = runtime.NumGoroutine()
+// caseHeader tells the receiver the index of a genuine body, or what it does
+// differently for a hostile one.
+const (
+	caseHeader       = "Case"
+	caseSlow         = "slow"
+	caseForgedHeader = "forged pair in headers"
+)
 
-	server := httptest.NewUnstartedServer(l.handler())
-	server.Config.ReadTimeout = loadReadTimeout
-	server.Config.IdleTimeout = time.Hour // else ReadTimeout, which a sender that is busy being slow exceeds
-	server.Start()
+// Load sends callbacks to a Handler and requests through a Transport for a time,
+// over 64 connections each: bodies from 300 B to 1.5 MB, one in ten hostile. It has no
+// Guard, whose entries are to stay for as long as a pair is fresh. A time too
+// short to take four samples of the heap is an error.
+func Load(duration time.Duration) (*LoadResult, error) {
+	l := &LoadResult{Duration: duration, GoroutinesBefore: runtime.NumGoroutine()}
+	bodies := []Body{Members(300), Members(4 * kilobyte), Photos(100 * kilobyte), Photos(largest)}
+	receiver := l.receiver(bodies)
+	address := receiver.Listener.Addr().String()
+	base := &http.Transport{MaxIdleConnsPerHost: loadConnections}
+	client := &http.Client{Transport: &smilesig.Transport{Signer: signer, Base: base, Origins: []string{receiver.URL}}}
+	callback, request := &Kind{Name: "callback", Genuine: true}, &Kind{Name: "request", Genuine: true}
+	hostileCallbacks, hostileRequests := hostileCallbacks(address), hostileRequests(client, receiver.URL)
+	l.Kinds = slices.Concat([]*Kind{callback}, hostileCallbacks, []*Kind{request}, hostileRequests)
+
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
 	var heap []uint64
 	var group errgroup.Group
 	group.Go(func() error { heap = sampleHeap(ctx, max(duration/100, time.Millisecond)); return nil })
+	callbacks := genuineCallbacks(bodies)
 	for range loadConnections {
-		group.Go(func() error { return l.send(ctx, server.Listener.Addr().String()) })
+		group.Go(func() error {
+			conn, err := dial(address)
+			if err != nil {
+				return err
+			}
+			defer conn.conn.Close()
+			return sendMany(ctx, callback, hostileCallbacks, func() error { return conn.send(callbacks[rand.IntN(len(callbacks))]) })
+		})
+		group.Go(func() error {
+			return sendMany(ctx, request, hostileRequests, func() error {
+				i := rand.IntN(len(bodies))
+				r := newRequest(receiver.URL, bodies[i].JSON)
+				r.Header.Set(caseHeader, strconv.Itoa(i))
+				return do(client, r)
+			})
+		})
 	}
 	err := group.Wait()
-	server.Close()
-	awaitGoroutines(l.result.GoroutinesBefore)
-	l.result.GoroutinesAfter = runtime.NumGoroutine()
-	return l.result, errors.Join(err, l.result.summarize(heap))
-}
-
-// summarize needs a sample for each quarter of the time.
-func (l *LoadResult) summarize(heap []uint64) error {
+	base.CloseIdleConnections()
+	receiver.Close()
+	awaitGoroutines(l.GoroutinesBefore)
+	l.GoroutinesAfter = runtime.NumGoroutine()
 	quarter := len(heap) / 4
 	if quarter == 0 {
-		return fmt.Errorf("%v under load is too short: %d samples of the heap, at least 4 expected", l.Duration, len(heap))
+		return l, errors.Join(err, fmt.Errorf("%v under load is too short: %d samples of the heap, at least 4 expected", duration, len(heap)))
 	}
-	l.HeapEarly = median(heap[quarter : 2*quarter])
-	l.HeapLate = median(heap[len(heap)-quarter:])
-	l.HeapPeak = slices.Max(heap)
+	l.HeapEarly, l.HeapLate, l.HeapPeak = median(heap[quarter:2*quarter]), median(heap[len(heap)-quarter:]), slices.Max(heap)
+	return l, err
+}
+
+// sendMany sends one after another. A genuine one that fails ends it.
+func sendMany(ctx context.Context, genuine *Kind, hostile []*Kind, sendGenuine func() error) error {
+	for ctx.Err() == nil {
+		if rand.Float64() < hostileShare {
+			k := hostile[rand.IntN(len(hostile))]
+			k.Sent.Add(1)
+			if k.refused() {
+				k.Good.Add(1)
+			}
+			continue
+		}
+		genuine.Sent.Add(1)
+		if err := sendGenuine(); err != nil {
+			return fmt.Errorf("a genuine %s was lost: %w", genuine.Name, err)
+		}
+		genuine.Good.Add(1)
+	}
 	return nil
 }
 
-type load struct {
-	genuine []callback
-	hostile []hostileRequest
-
-	mu     sync.Mutex
-	result LoadResult
-}
-
-func (l *load) count(n *int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	*n++
-}
-
-// A callback is a genuine one, with its whole request as bytes.
-type callback struct{ body, request []byte }
-
-// caseHeader tells the handler what is sent: the index of a genuine callback, or
-// the kind of a hostile request.
-const caseHeader = "Case"
-
-const kindForgedHeader = "forged v3"
-
-func genuineCallbacks() []callback {
-	var all []callback
-	for _, b := range []Body{Members(300), Members(4 * kilobyte), Photos(100 * kilobyte), Photos(largest)} {
-		for _, header := range []func([]byte, string) http.Header{nothing, smileIDHeader} {
-			body := sign(b.JSON, apiKey)
-			h := header(body, apiKey)
-			h.Set(caseHeader, strconv.Itoa(len(all)))
-			all = append(all, callback{body, rawRequest(h, body)})
-		}
-	}
-	return all
-}
-
-// handler counts which requests come through a Verifier, and what is read of
-// the forged ones.
-func (l *load) handler() http.Handler {
+// receiver is a server with a Handler, for callbacks and for signed requests,
+// which look the same. It counts what comes through.
+func (l *LoadResult) receiver(bodies []Body) *httptest.Server {
 	verifier := &smilesig.Verifier{
 		Signer:   signer,
 		MaxBytes: loadMaxBytes,
 		OnReject: func(*http.Request, error) int { return 0 }, // no log line for each
 	}
+	front := int64(len(signedWith(signer.Sign(time.Now()), []byte("{"))))
 	verified := verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i, err := strconv.Atoi(r.Header.Get(caseHeader))
 		if err != nil {
-			l.count(&l.result.Passed)
+			l.Passed.Add(1)
 			return
 		}
-		if !holds(r.Body, l.genuine[i].body) {
+		if n, _ := io.CopyN(io.Discard, r.Body, front); n < front || !holds(r.Body, bodies[i].JSON[1:]) {
 			http.Error(w, "another body", http.StatusInternalServerError)
 		}
 	}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(caseHeader) == kindForgedHeader {
-			r.Body = &countingBody{r.Body, &l.result.ForgedBytesRead}
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get(caseHeader) {
+		case caseSlow:
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(slowReadTimeout))
+		case caseForgedHeader:
+			r.Body = &countingBody{r.Body, &l.ForgedBytesRead}
 		}
 		verified.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // holds reports whether body is want, keeping little of it.
@@ -201,51 +205,25 @@ func holds(body io.Reader, want []byte) bool {
 
 type countingBody struct {
 	io.ReadCloser
-	n *int64
+	n *atomic.Int64
 }
 
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	atomic.AddInt64(b.n, int64(n))
+	b.n.Add(int64(n))
 	return n, err
 }
 
-// send sends one request after another: genuine ones over one connection,
-// hostile ones over a connection each, because they spoil it.
-func (l *load) send(ctx context.Context, address string) error {
-	client, err := dial(address)
-	if err != nil {
-		return err
-	}
-	defer client.close()
-	err = l.sendGenuine(client) // first, else ReadTimeout ends a connection that was only opened
-	for err == nil && ctx.Err() == nil {
-		if rand.Float64() < hostileShare {
-			err = l.sendHostile(address)
-		} else {
-			err = l.sendGenuine(client)
+// genuineCallbacks have their pair in the body; every second one has another in headers, too.
+func genuineCallbacks(bodies []Body) (raw [][]byte) {
+	for i, b := range bodies {
+		for _, header := range []func([]byte, string) http.Header{nothing, smileIDHeader} {
+			h := header(nil, apiKey)
+			h.Set(caseHeader, strconv.Itoa(i))
+			raw = append(raw, rawRequest(h, sign(b.JSON, apiKey)))
 		}
 	}
-	return err
-}
-
-func (l *load) sendGenuine(client *rawClient) error {
-	l.count(&l.result.Genuine)
-	if err := client.send(l.genuine[rand.IntN(len(l.genuine))].request); err != nil {
-		return fmt.Errorf("a genuine callback was lost: %w", err)
-	}
-	l.count(&l.result.Served)
-	return nil
-}
-
-func (l *load) sendHostile(address string) error {
-	i := rand.IntN(len(l.hostile))
-	l.count(&l.result.Hostile[i].Sent)
-	refused, err := l.hostile[i].send(address)
-	if refused {
-		l.count(&l.result.Hostile[i].Refused)
-	}
-	return err
+	return raw
 }
 
 func sampleHeap(ctx context.Context, every time.Duration) []uint64 {
@@ -262,11 +240,6 @@ func sampleHeap(ctx context.Context, every time.Duration) []uint64 {
 			all = append(all, live[0].Value.Uint64())
 		}
 	}
-}
-
-func median(values []uint64) uint64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
 }
 
 // awaitGoroutines waits a while for closed connections to let go.

@@ -10,7 +10,7 @@ import (
 	"example.com/smilesig/bench"
 )
 
-var loadTime = flag.Duration("load", 0, "how long TestLoad keeps a server under load; 0 skips it")
+var loadTime = flag.Duration("load", 0, "how long TestLoad sends callbacks and requests; 0 skips it")
 
 func TestLoad(t *testing.T) {
 	if *loadTime == 0 {
@@ -18,7 +18,10 @@ func TestLoad(t *testing.T) {
 	}
 	result, err := bench.Load(*loadTime)
 	require.NoError(t, err)
-	t.Logf("%+v", result)
+	for _, kind := range result.Kinds {
+		t.Logf("%s: %d sent, %d as it should be", kind.Name, kind.Sent.Load(), kind.Good.Load())
+	}
+	t.Logf("live heap: %d early, %d late, %d at most", result.HeapEarly, result.HeapLate, result.HeapPeak)
 	require.NoError(t, result.Err())
 }
 

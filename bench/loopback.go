@@ -3,7 +3,6 @@ package bench
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,45 +17,45 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Rate is what went over loopback sockets, with client and server in this
-// process. CPU is what both used for one request, the kernel's part included.
-type Rate struct {
-	Name      string
-	PerSecond float64
-	CPU       time.Duration
+const connections = 8
+
+// A sender sends requests over some connections, one at a time over each.
+type sender struct {
+	name  string
+	sends []func() error
 }
 
-const (
-	connections  = 8
-	mostRequests = 20_000 // in one slice, so that it does not run out of anything
-)
-
 // LoopbackInbound sends signed callbacks over kept-alive connections to each
-// way to check them. The client writes bytes that it made beforehand.
-func LoopbackInbound(effort Effort, b Body) ([]Rate, error) {
+// way to check them. The client writes bytes that it made beforehand. What the
+// rows hold is for one request: the CPU time that client and server used, the
+// kernel's part included, and the time between two requests.
+func LoopbackInbound(effort Effort, b Body) (cpu, wall Row, err error) {
 	signed := sign(b.JSON, apiKey)
 	var senders []sender
 	for _, in := range Inbounds() {
-		if !isCompared(in.Name) {
+		if !slices.Contains([]string{Bare, Smilesig, StandardLibrary}, in.Name) {
 			continue
 		}
 		server := httptest.NewServer(in.Wrap(http.HandlerFunc(readAndAnswer)))
 		defer server.Close()
 		request := rawRequest(in.Header(signed, apiKey), signed)
-		senders = append(senders, sender{in.Name, func() (func() error, func(), error) {
+		s := sender{name: in.Name}
+		for range connections {
 			client, err := dial(server.Listener.Addr().String())
 			if err != nil {
-				return nil, nil, err
+				return Row{}, Row{}, err
 			}
-			return func() error { return client.send(request) }, client.close, nil
-		}})
+			defer client.conn.Close()
+			s.sends = append(s.sends, func() error { return client.send(request) })
+		}
+		senders = append(senders, s)
 	}
-	return rates(effort, senders)
+	return rates(effort, b, senders)
 }
 
 // LoopbackOutbound sends requests through each way to sign them, with
 // http.Client and http.Transport, to a server that reads them.
-func LoopbackOutbound(effort Effort, b Body) ([]Rate, error) {
+func LoopbackOutbound(effort Effort, b Body) (cpu, wall Row, err error) {
 	server := httptest.NewServer(http.HandlerFunc(readAndAnswer))
 	defer server.Close()
 	base := &http.Transport{MaxIdleConnsPerHost: connections}
@@ -65,82 +63,51 @@ func LoopbackOutbound(effort Effort, b Body) ([]Rate, error) {
 	var senders []sender
 	for _, out := range Outbounds(server.URL) {
 		client := &http.Client{Transport: out.Wrap(base)}
-		send := func() error {
-			res, err := client.Do(newRequest(server.URL, b.JSON))
+		send := func() error { return do(client, newRequest(server.URL, b.JSON)) }
+		senders = append(senders, sender{out.Name, slices.Repeat([]func() error{send}, connections)})
+	}
+	return rates(effort, b, senders)
+}
+
+// rates runs all senders in each round.
+func rates(effort Effort, b Body, senders []sender) (cpu, wall Row, err error) {
+	cpu = Row{Name: b.Name + ", CPU", rounds: make([][]time.Duration, len(senders))}
+	wall = Row{Name: b.Name + ", time", rounds: make([][]time.Duration, len(senders))}
+	for _, s := range senders {
+		cpu.Ways, wall.Ways = append(cpu.Ways, s.name), append(wall.Ways, s.name)
+	}
+	for round := range effort.Rounds {
+		for i := range senders {
+			i = (i + round) % len(senders)
+			s := senders[i]
+			used, took, err := s.rate(effort.Slice)
 			if err != nil {
-				return err
+				return Row{}, Row{}, fmt.Errorf("%s: %w", s.name, err)
 			}
-			return readAnswer(res)
-		}
-		senders = append(senders, sender{out.Name, func() (func() error, func(), error) { return send, func() {}, nil }})
-	}
-	return rates(effort, senders)
-}
-
-func isCompared(name string) bool {
-	return name == Bare || name == Smilesig || name == StandardLibrary
-}
-
-// A sender opens connections that each send one request at a time.
-type sender struct {
-	name string
-	open func() (send func() error, close func(), err error)
-}
-
-// rates runs all senders in each round and returns the median rate of each.
-func rates(effort Effort, senders []sender) ([]Rate, error) {
-	perSecond := make([][]float64, len(senders))
-	cpu := make([][]time.Duration, len(senders))
-	for range effort.Rounds {
-		for i, s := range senders {
-			rate, err := s.rate(effort.Slice)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", s.name, err)
-			}
-			perSecond[i] = append(perSecond[i], rate.PerSecond)
-			cpu[i] = append(cpu[i], rate.CPU)
+			cpu.rounds[i], wall.rounds[i] = append(cpu.rounds[i], used), append(wall.rounds[i], took)
 		}
 	}
-	var all []Rate
-	for i, s := range senders {
-		slices.Sort(perSecond[i])
-		slices.Sort(cpu[i])
-		middle := effort.Rounds / 2
-		all = append(all, Rate{s.name, perSecond[i][middle], cpu[i][middle]})
-	}
-	return all, nil
+	return cpu, wall, nil
 }
 
-func (s sender) rate(slice time.Duration) (Rate, error) {
-	var sends []func() error
-	for range connections {
-		send, closeConn, err := s.open()
-		if err != nil {
-			return Rate{}, err
-		}
-		defer closeConn()
-		if err := send(); err != nil { // the first one warms up
-			return Rate{}, err
-		}
-		sends = append(sends, send)
-	}
+func (s sender) rate(slice time.Duration) (cpu, wall time.Duration, err error) {
 	var sent atomic.Int64
 	var group errgroup.Group
-	start, cpu := time.Now(), usedCPU()
-	for _, send := range sends {
+	start, before := time.Now(), usedCPU()
+	for _, send := range s.sends {
 		group.Go(func() error {
-			for time.Since(start) < slice && sent.Add(1) <= mostRequests {
+			for time.Since(start) < slice {
 				if err := send(); err != nil {
 					return err
 				}
+				sent.Add(1)
 			}
 			return nil
 		})
 	}
-	err := group.Wait()
-	took, used := time.Since(start), usedCPU()-cpu
-	n := min(sent.Load(), mostRequests)
-	return Rate{s.name, float64(n) / took.Seconds(), used / time.Duration(max(n, 1))}, err
+	err = group.Wait()
+	n := time.Duration(max(1, sent.Load()))
+	return (usedCPU() - before) / n, time.Since(start) / n, err
 }
 
 // usedCPU returns the CPU time that this process has used.
@@ -152,25 +119,15 @@ func usedCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-var readBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
-// readAndAnswer reads in larger pieces than io.Discard does, which would be
-// slow enough to make the bare handler lose.
-func readAndAnswer(w http.ResponseWriter, r *http.Request) {
-	buffer := readBuffers.Get().(*[32 << 10]byte)
-	defer readBuffers.Put(buffer)
-	for {
-		switch _, err := r.Body.Read(buffer[:]); err {
-		case nil:
-		case io.EOF:
-			return
-		default:
-			http.Error(w, "unreadable", http.StatusBadRequest)
-			return
-		}
+func do(client *http.Client, r *http.Request) error {
+	res, err := client.Do(r)
+	if err != nil {
+		return err
 	}
+	return readAnswer(res)
 }
 
+// readAnswer returns an error unless the answer is 200.
 func readAnswer(res *http.Response) error {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -198,14 +155,13 @@ type rawClient struct {
 }
 
 func dial(address string) (*rawClient, error) {
-	conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", address)
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	return &rawClient{conn, bufio.NewReader(conn)}, nil
 }
 
-// send returns an error unless the answer is 200.
 func (c *rawClient) send(request []byte) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
@@ -216,5 +172,3 @@ func (c *rawClient) send(request []byte) error {
 	}
 	return readAnswer(res)
 }
-
-func (c *rawClient) close() { c.conn.Close() }

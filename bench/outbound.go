@@ -66,58 +66,60 @@ func standardLibraryRoundTrip(base http.RoundTripper, r *http.Request) (*http.Re
 	return base.RoundTrip(r)
 }
 
+// Inject is Signer.Inject alone, with the body in hand already.
+const Inject = "Signer.Inject"
+
 // OutboundWays prepares every way for one request with the body. The base
 // behind them reads the body to its end and answers.
 func OutboundWays(b Body) []Way {
+	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		return answer, errors.Join(readAll(r.Body), r.Body.Close())
+	})
 	var ways []Way
 	for _, out := range Outbounds(sandbox) {
 		r := newRequest(sandbox, b.JSON)
-		transport := out.Wrap(readingBase())
+		transport := out.Wrap(base)
 		ways = append(ways, Way{out.Name, func() {
 			r.Body = &rereadable{bytes.NewReader(b.JSON)}
-			if _, err := transport.RoundTrip(r); err != nil {
-				panic(out.Name + ": " + err.Error())
-			}
+			must(transport.RoundTrip(r))
 		}})
 	}
-	return ways
+	return append(ways, Way{Inject, func() { must(signer.Inject(b.JSON, time.Now())) }})
 }
 
 // CheckOutbound reports what a way does wrong with a body: the sent body has a
 // pair that an SDK confirms, and what it had before.
 func CheckOutbound(b Body) error {
 	for _, out := range Outbounds(sandbox) {
-		if err := checkOutbound(out, b); err != nil {
+		var sent []byte
+		transport := out.Wrap(roundTripper(func(r *http.Request) (*http.Response, error) {
+			sent, _ = io.ReadAll(r.Body)
+			if r.ContentLength != int64(len(sent)) {
+				return nil, errors.New("another length than declared")
+			}
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+		}))
+		_, err := transport.RoundTrip(newRequest(sandbox, b.JSON))
+		var pair smilesig.Pair
+		want := b.JSON
+		if !out.Open {
+			err = errors.Join(err, json.Unmarshal(sent, &pair))
+			want = signedWith(pair, b.JSON)
+		}
+		if err = errors.Join(err, sameJSON(sent, want)); err != nil {
 			return fmt.Errorf("%s, %s: %w", out.Name, b.Name, err)
+		}
+		if !out.Open && pair.Signature != plainSignature(apiKey, pair.Timestamp) {
+			return fmt.Errorf("%s, %s: the sent body has no genuine pair", out.Name, b.Name)
 		}
 	}
 	return nil
 }
 
-func checkOutbound(out Outbound, b Body) error {
-	var sent []byte
-	transport := out.Wrap(roundTripper(func(r *http.Request) (*http.Response, error) {
-		sent, _ = io.ReadAll(r.Body)
-		if r.ContentLength != int64(len(sent)) {
-			return nil, errors.New("another length than declared")
-		}
-		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
-	}))
-	if _, err := transport.RoundTrip(newRequest(sandbox, b.JSON)); err != nil {
-		return err
-	}
-	if out.Open {
-		return sameJSON(sent, b.JSON)
-	}
-	var pair smilesig.Pair
-	if err := json.Unmarshal(sent, &pair); err != nil {
-		return err
-	}
-	if pair.Signature != plainSignature(apiKey, pair.Timestamp) {
-		return errors.New("the sent body has no genuine pair")
-	}
-	want := fmt.Appendf(nil, `{"signature":%q,"timestamp":%q,%s`, pair.Signature, pair.Timestamp, b.JSON[1:])
-	return sameJSON(sent, want)
+// signedWith is body with the pair in front of its other members.
+func signedWith(pair smilesig.Pair, body []byte) []byte {
+	return fmt.Appendf(nil, `{"signature":%q,"timestamp":%q,%s`, pair.Signature, pair.Timestamp, body[1:])
 }
 
 // sameJSON reports whether two texts differ in more than how they are written.
@@ -133,24 +135,7 @@ func sameJSON(got, want []byte) error {
 }
 
 func newRequest(origin string, body []byte) *http.Request {
-	r, err := http.NewRequest(http.MethodPost, origin+"/v1/id_verification", bytes.NewReader(body))
-	if err != nil {
-		panic(err)
-	}
+	r := must(http.NewRequest(http.MethodPost, origin+"/v1/id_verification", bytes.NewReader(body)))
 	r.Header.Set("Content-Type", "application/json")
 	return r
-}
-
-// readingBase reads bodies through a buffer of its own.
-func readingBase() http.RoundTripper {
-	buffer := make([]byte, 32<<10)
-	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		for {
-			if _, err := r.Body.Read(buffer); err != nil {
-				break
-			}
-		}
-		return answer, r.Body.Close()
-	})
 }

@@ -1,147 +1,55 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"image/color"
-	"slices"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"math"
+	"strings"
 
 	"example.com/smilesig/bench"
 )
 
-const (
-	barWidth   = vg.Length(11)
-	barGap     = vg.Length(3)
-	chartWidth = vg.Length(620)
-	chartTall  = vg.Length(420)
-)
-
-// A series is the bars of one way, in each group.
-type series struct {
-	way, label string
-	color      color.Color
-}
-
-var (
-	serieses = []series{
-		{bench.Smilesig, "smilesig", color.RGBA{0x1f, 0x6f, 0xeb, 0xff}},
-		{bench.StandardLibrary, "standard library: decode, check or sign, encode", color.RGBA{0xa8, 0xb0, 0xba, 0xff}},
-		{bench.StandardWebhook, "standard-webhooks: other work, its MAC covers the body", color.RGBA{0xe3, 0xb3, 0x5b, 0xff}},
+// chart is one line for each ordinary body and a dot for each way, in SVG: how
+// long the way takes for a callback of the body, with smilesig's time as 1.
+func (f *figures) chart() string {
+	const left, right, top, step = 130.0, 640.0, 70.0, 34.0
+	colors := []struct {
+		way, color string
+		legend     int
+	}{
+		{bench.Smilesig, "#1f6feb", 22}, {bench.StandardWebhook, "#d08700", 122}, {bench.Stripe, "#8250df", 282},
+		{bench.Slack, "#1a7f37", 382}, {bench.StandardLibrary, "#59636e", 482},
 	}
-	ink = color.RGBA{0x24, 0x29, 0x2f, 0xff}
-)
-
-// chart draws what the ways take as a share of the standard-library way, in SVG
-// on white, which is readable on a dark page, too.
-func chart(f figures) ([]byte, error) {
-	p := plot.New()
-	p.Title.Text = "Time as a share of the standard-library way (shorter is faster)"
-	p.Title.Padding = 10
-	p.X.Min, p.X.Max = 0, 112
-	p.X.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "0 %"}, {Value: 25, Label: "25 %"}, {Value: 50, Label: "50 %"}, {Value: 75, Label: "75 %"}, {Value: 100, Label: "100 %"}}
-	grid := plotter.NewGrid()
-	grid.Horizontal.Width = 0
-	grid.Vertical.Color = color.Gray{0xe4}
-	p.Add(grid)
-
-	groups := chartGroups(f)
-	var names []string
-	for i, g := range groups {
-		names = append(names, g.name)
-		if err := addGroup(p, g.row, float64(i)); err != nil {
-			return nil, err
+	rows := f.inbound[:len(bench.Ordinary())]
+	least, most := 0.5, 2.0
+	for _, r := range rows {
+		for _, c := range colors {
+			least, most = min(least, r.Ratio(c.way, bench.Smilesig)), max(most, r.Ratio(c.way, bench.Smilesig))
 		}
 	}
-	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -1.5, float64(len(groups))-0.4 // room for the legend at the bottom
-	p.Legend.Left, p.Legend.XOffs, p.Legend.Padding = true, 6, 2
-	p.Legend.TextStyle.Font.Size = 10
-	for _, s := range serieses {
-		bar, err := plotter.NewBarChart(plotter.Values{0}, barWidth)
-		if err != nil {
-			return nil, err
+	from, to := math.Floor(math.Log2(least)), math.Ceil(math.Log2(most))
+	x := func(ratio float64) float64 { return left + (right-left)*(math.Log2(ratio)-from)/(to-from) }
+	bottom := top + step*float64(len(rows))
+
+	var svg strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&svg, format+"\n", args...) }
+	line(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 %.0f" font-family="Arial,Helvetica,sans-serif" font-size="12" fill="#24292f">`, bottom+30)
+	line(`<rect width="100%%" height="100%%" fill="#fff"/>`) // readable on a dark page, too
+	line(`<text x="16" y="24" font-size="14">Time for a callback, smilesig's as 1 (further left is faster)</text>`)
+	for _, c := range colors {
+		line(`<circle cx="%d" cy="44" r="5" fill="%s"/><text x="%d" y="48">%s</text>`, c.legend, c.color, c.legend+10, c.way)
+	}
+	for power := from; power <= to; power++ {
+		at := x(math.Exp2(power))
+		line(`<line x1="%.1f" x2="%.1f" y1="%.0f" y2="%.0f" stroke="%s"/>`, at, at, top, bottom, map[bool]string{true: "#1f6feb", false: "#e4e4e4"}[power == 0])
+		line(`<text x="%.1f" y="%.0f" text-anchor="middle">%g</text>`, at, bottom+18, math.Exp2(power))
+	}
+	for i, r := range rows {
+		y := top + step*(float64(i)+0.5)
+		line(`<text x="%.0f" y="%.0f" text-anchor="end">%s</text>`, left-14, y+4, r.Name)
+		for _, c := range colors {
+			line(`<circle cx="%.1f" cy="%.0f" r="6" fill="%s" fill-opacity="0.75"/>`, x(r.Ratio(c.way, bench.Smilesig)), y, c.color)
 		}
-		bar.Color, bar.LineStyle.Width = s.color, 0
-		p.Legend.Add(s.label, bar)
 	}
-	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
-		style.Color = ink
-		style.Font.Typeface, style.Font.Variant = "Liberation", "Sans"
-	}
-	p.Title.TextStyle.Font.Size = 13
-	p.Y.Tick.Label.Font.Size = 11
-	p.Y.Tick.Length, p.Y.LineStyle.Width = 0, 0
-	p.X.LineStyle.Width, p.X.Tick.Length = 0, 0
-
-	canvas := vgsvg.New(chartWidth, chartTall)
-	page := draw.New(canvas)
-	page.SetColor(color.White)
-	page.Fill(page.Rectangle.Path())
-	p.Draw(draw.Crop(page, 10, -14, 8, -8))
-	var svg bytes.Buffer
-	_, err := canvas.WriteTo(&svg)
-	// Most machines have another font of the same widths.
-	return bytes.ReplaceAll(svg.Bytes(), []byte("Liberation Sans"), []byte("Liberation Sans,Arial,Helvetica,sans-serif")), err
-}
-
-type chartGroup struct {
-	name string
-	row  row
-}
-
-// chartGroups are from the bottom to the top.
-func chartGroups(f figures) []chartGroup {
-	var groups []chartGroup
-	for _, b := range []bench.Body{bench.Members(4_000), bench.Photos(100_000), bench.Photos(1_500_000)} {
-		groups = append(groups, chartGroup{"callback, " + b.Name, find(f.inbound, b)})
-	}
-	for _, b := range []bench.Body{bench.Members(4_000), bench.Photos(100_000), bench.Photos(1_500_000)} {
-		groups = append(groups, chartGroup{"request, " + b.Name, find(f.outbound, b)})
-	}
-	slices.Reverse(groups)
-	return groups
-}
-
-// addGroup adds the bars of one row, the first on top.
-func addGroup(p *plot.Plot, r row, y float64) error {
-	for i, s := range serieses {
-		if !slices.Contains(r.names, s.way) {
-			continue
-		}
-		share := 100 * r.ratio(s.way, bench.StandardLibrary)
-		bar, err := plotter.NewBarChart(plotter.Values{share}, barWidth)
-		if err != nil {
-			return err
-		}
-		bar.Horizontal, bar.XMin, bar.Color, bar.LineStyle.Width = true, y, s.color, 0
-		bar.Offset = vg.Length(1-i) * (barWidth + barGap)
-
-		label, err := plotter.NewLabels(plotter.XYLabels{
-			XYs:    plotter.XYs{{X: share, Y: y}},
-			Labels: []string{barLabel(share, r, s.way)},
-		})
-		if err != nil {
-			return err
-		}
-		label.Offset = vg.Point{X: 4, Y: bar.Offset + 1}
-		style := &label.TextStyle[0]
-		style.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 10}
-		style.Color, style.YAlign = ink, draw.YCenter
-		p.Add(bar, label)
-	}
-	return nil
-}
-
-func barLabel(share float64, r row, way string) string {
-	if way == bench.StandardLibrary {
-		return duration(r.of(way))
-	}
-	return fmt.Sprintf("%.0f %% · %s", share, duration(r.of(way)))
+	line(`</svg>`)
+	return svg.String()
 }
