@@ -29,8 +29,9 @@ func (b *buffer) release() {
 }
 
 // readAll reads body to its end, but no more than limit+1 bytes, so that b.Len()
-// tells of a body that is too long. A declared length makes room at once, but not
-// much before bytes arrive, because declaring costs a sender nothing.
+// shows that a body is too long. It makes room for the declared length, but not
+// for much before bytes arrive, because declaring a length costs a sender
+// nothing.
 func (b *buffer) readAll(body io.Reader, declaredLen, limit int64) error {
 	const mostAtOnce = 64 << 10
 	b.Grow(int(max(0, min(declaredLen, mostAtOnce))) + bytes.MinRead)
@@ -78,8 +79,8 @@ func (l *lentBody) Close() error {
 	return nil
 }
 
-// bodyPair returns the top-level pair of a JSON object. The error is
-// jsonobject's, if body is no JSON object.
+// bodyPair returns the top-level pair of a JSON object. If body is not a JSON
+// object, it returns the error of jsonobject.
 func bodyPair(body []byte) (pair receivedPair, err error) {
 	err = jsonobject.Scan(body, func(m jsonobject.Member) {
 		switch {

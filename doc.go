@@ -4,8 +4,8 @@
 //   - [Transport] is an [http.RoundTripper]. It puts a signed pair into a
 //     request's JSON body or headers, as the endpoint wants it.
 //   - [Verifier.Handler] wraps an [http.Handler]. It runs that handler only for
-//     callbacks whose pair is confirmed, fresh and, with a [ReplayGuard], not
-//     known from anything else.
+//     callbacks whose pair is confirmed and fresh. With a [ReplayGuard], a pair
+//     that came with another body or to another URL before is refused.
 //   - [Signer] is the core of both: it signs, confirms and injects pairs.
 //
 // # The signature
@@ -18,22 +18,22 @@
 // For example, partner ID "partner", API key "apiKey" and the timestamp
 // "2023-02-13T15:07:42.214Z" give "XxThLHZy2ij1WINkqNEPgzVs9RvUDHWlebDYzprqS74=".
 //
-// v1 and v2 callbacks, and most requests, have the pair as top-level members
-// signature and timestamp of their JSON. v3 webhooks, and the answers to v3's
+// v1 and v2 callbacks, and most requests, have the pair in their JSON, as the
+// top-level members signature and timestamp. v3 webhooks, and the answers to v3's
 // synchronous calls, have it in the headers Response-Signature and
 // Response-Timestamp. Some requests have it in SmileID- headers. v3 requests are
-// not signed: the only signature for them covers the body with another secret, and
-// Smile ID has not published how.
+// not signed: the only signature for them covers the body and needs another
+// secret, and Smile ID has not published how it is made.
 //
 // # What a verified callback proves
 //
 // A verified callback proves that its sender knows the API key, or has seen a
 // recent pair for this partner. It proves no more, because the signature covers
-// neither the body nor the path, the method, the job or the direction. Any body
-// with a genuine pair has a genuine signature. The pair of a request of yours
-// serves for a callback. /v1/auth_smile hands pairs to mobile apps, and a holder of
-// a v3 token, which goes to apps by design, can obtain one from a synchronous
-// call. So do not take a verified body as authentic:
+// neither the body nor the path, the method, the job or the direction. A genuine
+// pair is genuine with any body. A pair from one of your requests also works in a
+// callback. /v1/auth_smile hands pairs to mobile apps. v3 tokens go to apps by
+// design, and whoever holds one can get a pair from a synchronous call. So do not
+// take a verified body as authentic:
 //
 //   - Set a Guard. Then a pair is good for one body at one URL.
 //   - Give each job a callback URL of its own, with package joburl. Then you know
@@ -46,7 +46,7 @@
 //
 // The algorithm and the timestamps are confirmed by running the five official
 // SDKs. What goes where is read from their source, from Smile ID's docs and from
-// its published description of v3. That v3's message ends in sid_request, too, is
-// known from third parties only. The file endpoints.go marks each fact. Nothing was
-// observed against Smile ID's own servers.
+// its published description of v3. Only third parties say that the message that
+// v3 signs also ends in sid_request. The file endpoints.go marks each fact.
+// Nothing was tried against Smile ID's own servers.
 package smilesig

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// This file is the one place for what Smile ID wants where. Each fact says how
-// it is known:
+// This file has every fact about what Smile ID wants in which place. Each fact
+// says how it is known:
 //
 //   - [sdk]: read in the source of the official SDKs
 //   - [spec]: Smile ID's published OpenAPI description of v3
 //   - [docs]: the official documentation
 //   - [3p]: third parties only
 //
-// None was observed against Smile ID's own servers.
+// None was tried against Smile ID's own servers.
 
 // Headers of a request that is signed in its headers [docs, sdk].
 const (
@@ -25,17 +25,17 @@ const (
 )
 
 // Headers of a v3 webhook, and of the answers to v3's synchronous calls. The
-// signature covers the timestamp and the partner ID, with the API key [spec]. That
-// the message ends in sid_request there too is [3p]. A v1 or v2 callback has its
-// pair in the body [sdk, docs].
+// signature covers the timestamp and the partner ID, with the API key [spec].
+// There, only third parties say that the message ends in sid_request [3p]. A v1
+// or v2 callback has its pair in the body [sdk, docs].
 const (
 	headerCallbackSignature = "Response-Signature"
 	headerCallbackTimestamp = "Response-Timestamp"
 )
 
-// v3 requests are not signed: the only signature for them covers the body with
-// another secret, and Smile ID has not published how [spec]. These two headers
-// authenticate them instead [spec].
+// v3 requests are not signed: the only signature for them covers the body and
+// needs another secret, and Smile ID has not published how it is made [spec].
+// These two headers authenticate them instead [spec].
 const (
 	headerToken  = "SmileID-Token"
 	headerAPIKey = "smileid-api-key" // the API key itself
@@ -44,7 +44,8 @@ const (
 // headerJobID is in the answers to v3's synchronous calls [spec].
 const headerJobID = "SmileID-Job-ID"
 
-// Members of a body that make the pair, and those that name the partner [sdk].
+// Members of a body: the two of the pair, and the two that name the partner
+// [sdk].
 const (
 	memberSignature = "signature"
 	memberTimestamp = "timestamp"
@@ -52,7 +53,7 @@ const (
 	memberClientID  = "smile_client_id"
 )
 
-// Placement says where in a request or a callback the pair is.
+// A Placement says where a request or a callback has its pair.
 type Placement int
 
 const (
@@ -82,7 +83,7 @@ var defaultOrigins = []string{
 	"https://prod.smileidentity.com",    // [docs]
 }
 
-// placements is where known paths want the pair, whatever the Content-Type.
+// placements says where known paths want the pair, whatever the Content-Type.
 var placements = map[string]Placement{
 	"/v1/upload":                      InBody, // [sdk], like those below
 	"/v1/id_verification":             InBody,
@@ -114,20 +115,22 @@ var placements = map[string]Placement{
 	"/v1/services":   Unsigned, // [sdk]
 }
 
-// The zip that goes to the upload_url of /v1/upload is not looked at, though some
-// SDKs put a pair into its info.json [sdk]; whether it has to be there is not known.
+// Nothing here looks into the zip that goes to the upload_url of /v1/upload. Some
+// SDKs put a pair into its info.json [sdk]. Whether Smile ID needs it there is
+// not known.
 
-// placementsBelow is for every path below these, too [sdk].
+// Every path below these wants the pair in the body, too [sdk].
 var placementsBelow = []string{"/v1/smile_links/", "/v1/totp_consent/"}
 
-// PlacementFor returns where Smile ID wants the pair of a request, by its method,
-// path and Content-Type. GET, HEAD and OPTIONS have no pair, and neither has
-// anything below /v3/, which takes a token. An unknown path below /v1/ or /v2/ is
-// InBody if its Content-Type is JSON or absent. PlacementFor does not look at the
-// origin or the body. Doubled and trailing slashes do not matter.
+// PlacementFor returns where Smile ID wants the pair of a request. It looks at
+// the method, the path and the Content-Type. A GET, HEAD or OPTIONS request has
+// no pair. A request below /v3/ has none either, but a token. An unknown path
+// below /v1/ or /v2/ is InBody if its Content-Type is JSON or absent.
+// PlacementFor ignores the origin and the body. Doubled and trailing slashes do
+// not matter.
 //
-// The table is from the official SDKs and docs; nothing in it was tried against
-// Smile ID's servers. Set [Transport.Placement] where you know better.
+// The table comes from the official SDKs and docs; nothing in it was tried
+// against Smile ID's servers. Set [Transport.Placement] where you know better.
 func PlacementFor(req *http.Request) Placement {
 	if placement, known := knownPlacement(req); known {
 		return placement
@@ -140,7 +143,7 @@ func PlacementFor(req *http.Request) Placement {
 	return Unsigned
 }
 
-// knownPlacement returns what the tables say of the request, if anything.
+// knownPlacement returns what the tables say about the request, if anything.
 func knownPlacement(req *http.Request) (placement Placement, known bool) {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -177,6 +180,6 @@ func answersSigned(req *http.Request) bool { return signedAnswers[endpointOf(req
 // isV3 reports whether the answer to a request has its pair, if any, in the headers.
 func isV3(req *http.Request) bool { return strings.HasPrefix(endpointOf(req), "/v3/") }
 
-// endpointOf is the path as the tables above have it, without doubled or trailing
-// slashes.
+// endpointOf returns the path as the tables above write it, without doubled or
+// trailing slashes.
 func endpointOf(req *http.Request) string { return path.Clean("/" + req.URL.Path) }

@@ -8,15 +8,15 @@ import (
 )
 
 // The reasons for refusing a callback or a request. Every refusal wraps one of
-// them, except for a faulty configuration. [StatusCode] and [Reason] tell them
+// them, unless the configuration is faulty. [StatusCode] and [Reason] tell them
 // apart.
 var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
-	ErrSignature = errors.New("smilesig: signature mismatch")      // no credential makes this signature
+	ErrSignature = errors.New("smilesig: signature mismatch")      // no credential has made this signature
 	ErrStale     = errors.New("smilesig: stale")                   // the timestamp is older than MaxAge
 	ErrFuture    = errors.New("smilesig: timestamp in the future") // the timestamp is ahead by more than MaxSkew
-	ErrReplayed  = errors.New("smilesig: replayed")                // the pair came with something else before
+	ErrReplayed  = errors.New("smilesig: replayed")                // the pair came with another body or to another target before
 	ErrTooLarge  = errors.New("smilesig: body too large")          // the body is longer than MaxBytes
 	ErrEncoded   = errors.New("smilesig: encoded body")            // the body has a Content-Encoding
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide

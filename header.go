@@ -22,7 +22,7 @@ func headerValues(h http.Header, name string) []string {
 	return all
 }
 
-// replaceHeader makes value the only one of a header.
+// replaceHeader makes value the only value of a header.
 func replaceHeader(h http.Header, name, value string) {
 	for key := range h {
 		if isNamed(key, name) {

@@ -14,34 +14,34 @@ import (
 // A Digest is a SHA-256 that a [ReplayGuard] stores.
 type Digest [sha256.Size]byte
 
-// A ReplayGuard remembers what each pair came with first. A [Verifier] with a
-// guard accepts a pair with that only, any number of times. Verifiers that accept
-// the same credentials must share one guard.
+// A ReplayGuard remembers which body and target each pair came with first. A
+// [Verifier] with a guard accepts the pair only with these, any number of times.
+// Verifiers that accept the same credentials must share one guard.
 type ReplayGuard interface {
-	// Bind binds pair to body for ttl. If pair is bound already, Bind changes
-	// nothing and returns what pair is bound to, with seen true. Otherwise it
-	// returns body, with seen false. The digest body is a hash of the signature,
-	// the request's target and its body.
+	// Bind binds pair to body for ttl, and returns body with seen false. If pair
+	// is bound already, Bind changes nothing, and returns what pair is bound to
+	// with seen true. The digest body covers the signature, the request's target
+	// and its body.
 	//
 	// Bind is atomic and safe for concurrent use. It returns soon after ctx ends:
 	// at once, or when the store's own deadline ends it.
 	Bind(ctx context.Context, pair, body Digest, ttl time.Duration) (bound Digest, seen bool, err error)
 }
 
-// DefaultGuardLimit is how many pairs a [MemoryGuard] holds whose Limit is 0.
+// DefaultGuardLimit is the limit of a [MemoryGuard] whose Limit is 0.
 const DefaultGuardLimit = 1 << 18
 
 // A MemoryGuard is a [ReplayGuard] in the memory of one process: it forgets at a
 // restart and knows nothing of other machines. The zero value is ready; use it
 // by pointer. It is safe for concurrent use and starts no goroutine.
 //
-// It never drops a pair before its time. When Limit pairs are live, Bind returns
-// an error that wraps [ErrGuard], and the callback is asked to come again. A pair
-// takes about 185 bytes, so the default limit takes 49 MB: BenchmarkMemoryGuard
-// measures it.
+// It never drops a pair before it expires. When Limit pairs are live, Bind
+// returns an error that wraps [ErrGuard]. The sender gets 503, so that it sends
+// the callback again. A pair takes about 185 bytes, and the default limit takes
+// 49 MB: BenchmarkMemoryGuard measures it.
 type MemoryGuard struct {
-	// Limit is how many live pairs it holds at most; 0 is DefaultGuardLimit,
-	// negative is none. Do not change it after the first use.
+	// Limit is the largest number of live pairs. 0 means DefaultGuardLimit; a
+	// negative Limit allows none. Do not change it after the first use.
 	Limit int
 
 	mu       sync.Mutex
@@ -52,12 +52,12 @@ type MemoryGuard struct {
 
 type binding struct {
 	pair, body Digest
-	expires    time.Duration // since the guard started: a third of a time.Time
+	expires    time.Duration // since the guard started; a time.Time takes three times the room
 	index      int           // in the heap
 }
 
-// Bind implements [ReplayGuard]. It returns the context's cause if that has ended.
-// It takes microseconds, also after a pause in which many pairs expired.
+// Bind implements [ReplayGuard]. It returns the cause of ctx if ctx has ended. It
+// takes microseconds, even after a pause in which many pairs expired.
 func (g *MemoryGuard) Bind(ctx context.Context, pair, body Digest, ttl time.Duration) (bound Digest, seen bool, err error) {
 	if ctx.Err() != nil {
 		return Digest{}, false, context.Cause(ctx)
@@ -75,9 +75,10 @@ func (g *MemoryGuard) Bind(ctx context.Context, pair, body Digest, ttl time.Dura
 		}
 		g.drop(b)
 	}
-	// If anything here had expired, there would be room: dropping made it.
+	// Every pair here is live if the guard is full: dropping an expired one makes
+	// room.
 	if live := len(g.bindings); live >= cmp.Or(g.Limit, DefaultGuardLimit) {
-		return Digest{}, false, fmt.Errorf("%w: %d pairs are live, the limit", ErrGuard, live)
+		return Digest{}, false, fmt.Errorf("%w: it is full, with %d live pairs", ErrGuard, live)
 	}
 	b := &binding{pair: pair, body: body, expires: now + min(ttl, math.MaxInt64-now)}
 	g.bindings[pair] = b
@@ -85,16 +86,16 @@ func (g *MemoryGuard) Bind(ctx context.Context, pair, body Digest, ttl time.Dura
 	return body, false, nil
 }
 
-// Len returns how many pairs are live. It takes time for each pair that has
-// expired and that no Bind has dropped yet.
+// Len returns how many pairs are live. It visits every expired pair that no Bind
+// has dropped yet.
 func (g *MemoryGuard) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.bindings) - g.expiring.countExpired(time.Since(g.started), 0)
 }
 
-// dropTwoExpired drops at most two, to bound the work of one Bind. A Bind adds at
-// most one, so what has expired never piles up.
+// dropTwoExpired drops at most two bindings, to limit the work of one Bind. A
+// Bind adds at most one, so expired bindings never pile up.
 func (g *MemoryGuard) dropTwoExpired(now time.Duration) {
 	for range 2 {
 		if len(g.expiring) > 0 && g.expiring[0].expires <= now {

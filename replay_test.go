@@ -75,7 +75,7 @@ func TestMemoryGuardIsExact(t *testing.T) {
 			case len(model) == limit:
 				fulls++
 				require.ErrorIs(t, err, smilesig.ErrGuard)
-				require.EqualError(t, err, "smilesig: replay guard failed: 50 pairs are live, the limit")
+				require.EqualError(t, err, "smilesig: replay guard failed: it is full, with 50 live pairs")
 				require.False(t, seen)
 				require.Zero(t, bound)
 			default:
@@ -347,7 +347,7 @@ func TestAGuardThatFails(t *testing.T) {
 	full := &smilesig.MemoryGuard{Limit: -1}
 	v.Guard = full
 	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
-	assert.EqualError(t, err, "smilesig: replay guard failed: 0 pairs are live, the limit")
+	assert.EqualError(t, err, "smilesig: replay guard failed: it is full, with 0 live pairs")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()

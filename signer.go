@@ -92,9 +92,9 @@ type Signer struct {
 	keys atomic.Pointer[[]*key] // the current one first; the slice never changes
 }
 
-// NewSigner returns a Signer that signs with current and confirms what current
-// or one of accepted has signed, for example the old key during a rotation. If
-// two credentials confirm a pair, the first one counts.
+// NewSigner returns a Signer that signs with current and confirms the pairs that
+// current or one of accepted has signed. During a rotation, accepted has the old
+// key, for example. If two credentials confirm a pair, the first one counts.
 //
 // NewSigner refuses a partner ID or an API key that is empty or has white space
 // around it. The error names every fault.
@@ -106,8 +106,8 @@ func NewSigner(current Credential, accepted ...Credential) (*Signer, error) {
 	return s, nil
 }
 
-// Rotate exchanges all credentials at once, for calls that start afterwards. It
-// refuses what [NewSigner] refuses and then changes nothing.
+// Rotate replaces all credentials at once. Calls that start afterwards use the
+// new ones. Rotate refuses what [NewSigner] refuses, and then it changes nothing.
 func (s *Signer) Rotate(current Credential, accepted ...Credential) error {
 	keys := []*key{newKey(current)}
 	err := current.check("current")
@@ -130,8 +130,8 @@ func (s *Signer) PartnerID() string {
 	return ""
 }
 
-// Sign returns the current credential's pair for t, cut to the millisecond. It
-// panics on a nil or zero Signer, because an empty signature must not be sent.
+// Sign returns the current credential's pair for t, truncated to the millisecond.
+// It panics on a nil or zero Signer, because an empty signature must not be sent.
 func (s *Signer) Sign(t time.Time) Pair {
 	keys := s.load()
 	if keys == nil {
@@ -140,9 +140,9 @@ func (s *Signer) Sign(t time.Time) Pair {
 	return keys[0].pair(formatTimestamp(t))
 }
 
-// SignTimestamp returns the current credential's pair for timestamp, which is
-// signed as it is. It returns an error if [ParseTimestamp] refuses timestamp, and
-// for a nil or zero Signer.
+// SignTimestamp returns the current credential's pair for timestamp. It signs the
+// text as it is. It returns an error if the Signer is nil or zero, or if
+// [ParseTimestamp] refuses timestamp.
 func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 	keys := s.load()
 	if keys == nil {
@@ -157,8 +157,9 @@ func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 // Confirm reports whether one of the credentials has signed timestamp with
 // signature. It compares the received characters in constant time and never
 // decodes them: only the 44 characters of padded standard base64 can be right. It
-// is false for a timestamp that is empty or longer than 64 bytes. It does not look
-// at the clock, as a [Verifier] does. It never panics and does not allocate.
+// is false for a timestamp that is empty or longer than 64 bytes. It does not
+// check the age of timestamp; a [Verifier] does. It never panics and does not
+// allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
 	return s.confirm(Pair{timestamp, signature}) != nil
 }
@@ -182,13 +183,13 @@ func (s *Signer) confirm(p Pair) (signedBy *key) {
 }
 
 // Inject returns a copy of body, a JSON object, with the current credential's
-// pair for t as its first members. It leaves out top-level signature and timestamp
+// pair for t as its first members. It drops top-level signature and timestamp
 // members that body has already. Every other byte stays as it is.
 //
-// Inject returns an error for a nil or zero Signer, and
+// Inject returns an error if the Signer is nil or zero. It also returns
 //
 //   - [ErrMalformed] unless body is one JSON object in valid UTF-8, without a
-//     byte-order mark and nested no deeper than 10,000; the error says what is
+//     byte-order mark and nested at most 10,000 deep; the error says what is
 //     wrong and at what offset
 //   - [ErrPartner] if a top-level partner_id or smile_client_id is not the current
 //     credential's partner ID as a string
@@ -200,7 +201,8 @@ func (s *Signer) Inject(body []byte, t time.Time) ([]byte, error) {
 	return keys[0].inject(body, formatTimestamp(t))
 }
 
-// load returns the keys, the current one first; nil for a nil or zero Signer.
+// load returns the keys, the current one first. It returns nil for a nil or zero
+// Signer.
 func (s *Signer) load() []*key {
 	if s == nil {
 		return nil
@@ -255,8 +257,8 @@ func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
 }
 
 // inject writes the pair behind the opening brace and then the body, member by
-// member. Each member but the first brings the comma before it along, so that
-// members can be left out one by one.
+// member. Each member except the first is copied together with the comma before
+// it, so that members can be left out one by one.
 func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 	const pairFormat = `"` + memberSignature + `":"%s","` + memberTimestamp + `":"%s"`
 	signature := k.sign(timestamp)

@@ -13,14 +13,14 @@ const TimestampLayout = "2006-01-02T15:04:05.000Z"
 
 // ParseTimestamp reads the timestamps that Smile ID and its official SDKs write:
 //
-//   - 2024-01-02T03:04:05.678Z: the fraction has up to nine digits or is absent;
-//     Z may be ±hh:mm, ±hhmm or nothing, which means UTC
+//   - 2024-01-02T03:04:05.678Z: the fraction may have up to nine digits or be
+//     absent; ±hh:mm, ±hhmm or nothing may replace the Z, and nothing means UTC
 //   - 2024-01-02 03:04:05 UTC, or 2024-01-02 03:04:05 ±hhmm
-//   - 1704164645, seconds since 1970, or 1704164645678, milliseconds
+//   - 1704164645 (seconds since 1970) or 1704164645678 (milliseconds)
 //
-// It refuses everything else, dates that the calendar does not have and offsets
-// beyond 23:59. The result is in UTC. The error wraps [ErrMalformed] and does not
-// quote the text.
+// It refuses everything else, also dates that the calendar does not have and
+// offsets beyond 23:59. The result is in UTC. The error wraps [ErrMalformed] and
+// does not quote the text.
 //
 // A signature covers the text of its timestamp. Keep that text, because a parsed
 // time may be printed differently.
@@ -70,8 +70,8 @@ func parseTimestamp(text string) (time.Time, bool) {
 	return t.UTC(), err == nil
 }
 
-// appendShape appends text with a d for each digit, and without the fraction of
-// the second if it has one to nine digits and stands behind a T.
+// appendShape appends text with a d for each digit. It leaves out the fraction of
+// the second, if that has one to nine digits and the form has a T.
 func appendShape(shape []byte, text string) []byte {
 	const seconds = len("2024-01-02T03:04:05")
 	for i := 0; i < len(text); i++ {

@@ -22,7 +22,8 @@ import (
 // its fields are set.
 //
 // The timestamp is taken at signing. Put retries outside the Transport, so that
-// each attempt is signed afresh. Put what looks at signed bytes inside, as Base.
+// each attempt is signed afresh. Put a RoundTripper that needs the signed bytes
+// inside, as Base.
 //
 // If RoundTrip returns an error of this package, nothing was sent. The exceptions
 // are the two errors of ConfirmResponses.
@@ -35,61 +36,66 @@ type Transport struct {
 	Base http.RoundTripper
 
 	// Origins lists the origins to sign for, as "scheme://host[:port]". Nil means
-	// DefaultOrigins(); an empty slice means none. An entry that is no origin is
-	// an error of every RoundTrip.
+	// DefaultOrigins(); an empty slice means none. If an entry is not an origin,
+	// every RoundTrip returns an error.
 	//
-	// RoundTrip refuses with ErrOrigin what must not reach any other origin:
+	// RoundTrip refuses, with ErrOrigin, to send these to any other origin:
 	//
-	//   - a Content-Type that looks like JSON
-	//   - a body that a redirect takes there
-	//   - the headers SmileID-Token and smileid-api-key
-	//   - what is plainly meant for Smile ID: a path in the table of PlacementFor
-	//     that wants the pair in headers, or in the body and has no Content-Type
+	//   - a request with a Content-Type that looks like JSON
+	//   - a redirected request with a body
+	//   - a request with the header SmileID-Token or smileid-api-key
+	//   - a request that is plainly meant for Smile ID: by the table of
+	//     PlacementFor, its path wants the pair in headers, or in the body and it
+	//     has no Content-Type
 	//
-	// All else passes unsigned, such as the zip of an upload.
+	// Every other request passes unsigned, such as the zip of an upload.
 	Origins []string
 
 	// Placement says where the pair goes in a request to a listed origin. nil
 	// means PlacementFor.
 	Placement func(*http.Request) Placement
 
-	// ConfirmResponses checks the answers of listed origins. The request was sent
-	// by then. The age of a pair does not matter.
+	// ConfirmResponses checks the answers of listed origins, after the request
+	// was sent. It does not check the age of a pair.
 	//
-	// A 2xx JSON answer to a signed request that has a pair in its body must have
-	// one that Signer confirms, else RoundTrip returns ErrSignature. The answer of
-	// /v1/job_status must have a pair and not redirect, else it returns
-	// ErrMissing. RoundTrip reads DefaultMaxBytes of such an answer at most.
+	// If a 2xx JSON answer to a signed request has a pair in its body, Signer
+	// must confirm that pair. Otherwise RoundTrip returns ErrSignature. The
+	// answer of /v1/job_status must have a pair and must not redirect. Otherwise
+	// RoundTrip returns ErrMissing. RoundTrip reads DefaultMaxBytes of such an
+	// answer at most.
 	//
-	// Any answer below /v3/ that has half of a pair in its headers must have a pair
-	// that Signer confirms, else RoundTrip returns ErrSignature. A 2xx of
-	// /v3/aml/sync and /v3/enhanced_kyc/sync must have one, and these two must not
-	// redirect, else it returns ErrMissing. Do not repeat such a call, because it
-	// was made and billed: the error names the job, so read the job's status.
+	// If an answer below /v3/ has either half of a pair in its headers, it must
+	// have a pair that Signer confirms. Otherwise RoundTrip returns ErrSignature.
+	// A 2xx answer of /v3/aml/sync or /v3/enhanced_kyc/sync must have a pair, and
+	// these two must not redirect. Otherwise RoundTrip returns ErrMissing. Do not
+	// repeat such a call, because it was made and billed. The error names the
+	// job: read the job's status.
+	//
 	// Only third parties say that the message of a v3 signature ends in
 	// sid_request. If your v3 answers are refused, use a Transport without
 	// ConfirmResponses for them.
 	//
-	// All other answers pass: look at the status. A client may follow a redirect to
-	// an answer without a pair.
+	// All other answers pass, so check the status. A client that follows a
+	// redirect may get an answer without a pair.
 	ConfirmResponses bool
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// RoundTrip signs and sends req. It does not change req and closes its body. It
-// reads a body that is to be signed to the end, and passes on any other unread.
+// RoundTrip signs and sends req. It closes the body of req and changes nothing
+// else in req. A body that gets a pair is read to its end first. Any other body
+// passes unread.
 //
 // It returns these errors before anything is sent:
 //
-//   - [ErrOrigin] for what must not go to an origin that is not listed
-//   - [ErrMalformed] for a body to be signed that is missing, no JSON object, or
-//     not as long as declared
+//   - [ErrOrigin] for a request that must not go to an origin that is not listed
+//   - [ErrMalformed] if the body to be signed is missing, is not a JSON object,
+//     or is not as long as declared
 //   - [ErrEncoded] if such a body has a Content-Encoding
 //   - [ErrPartner] if such a body names another partner
-//   - the cause, if reading such a body fails or the request's context ends
-//   - an error of its own for a faulty configuration
+//   - the cause, if such a body cannot be read or the request's context ends
+//   - an error that wraps none of these, for a faulty configuration
 //
 // After sending, it returns the error of Base, or [ErrSignature] or [ErrMissing]
 // with ConfirmResponses.
@@ -118,8 +124,8 @@ func (t *Transport) CloseIdleConnections() {
 
 func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
-// sign returns the request to send. Where it returns none, it closes the body,
-// also if the caller's Placement or Now panics.
+// sign returns the request to send. If it returns none, it closes the body, even
+// if the caller's Placement or Now panics.
 func (t *Transport) sign(req *http.Request) (signed *http.Request, d decision, err error) {
 	defer func() {
 		if signed == nil && d.placement != InBody { // signBody closes what it reads
@@ -188,9 +194,9 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 	case placement == InHeader:
 		return InHeader, nil
 	case !hasBody(req):
-		return Unsigned, fmt.Errorf("%w: no body to put the signature in", ErrMalformed)
+		return Unsigned, fmt.Errorf("%w: the request has no body for the pair", ErrMalformed)
 	case !isJSONOrUntyped(req.Header):
-		return Unsigned, fmt.Errorf("%w: the body to put the signature in is not JSON", ErrMalformed)
+		return Unsigned, fmt.Errorf("%w: the body for the pair is not JSON", ErrMalformed)
 	case readHead(req.Header).isEncoded:
 		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
 	}
@@ -238,7 +244,7 @@ func (t *Transport) signHeader(req *http.Request) *http.Request {
 	return signed
 }
 
-// signBody reads and closes the body, and takes the time afterwards.
+// signBody reads and closes the body, and takes the timestamp afterwards.
 func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	unsigned := buffers.Get().(*buffer)
 	defer unsigned.release()
@@ -262,7 +268,7 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	return signed, nil
 }
 
-// clone copies req, but for its trailers, which the caller fills in while the body
+// clone copies req, except its trailers: the caller fills them in while the body
 // is read.
 func clone(req *http.Request) *http.Request {
 	c := req.Clone(req.Context())
@@ -270,8 +276,8 @@ func clone(req *http.Request) *http.Request {
 	return c
 }
 
-// readRequestBody reads the body of a request into b and closes it, at once if the
-// request's context ends.
+// readRequestBody reads the body of a request into b and closes it. If the
+// request's context ends, it closes the body at once.
 func readRequestBody(b *buffer, req *http.Request) error {
 	closeOnce := sync.OnceValue(req.Body.Close)
 	stop := context.AfterFunc(req.Context(), func() { closeOnce() })
@@ -333,13 +339,15 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placeme
 	return answerError(req, res, ErrMissing)
 }
 
-// confirms is false for a pair that is not two strings, given once each.
+// confirms is false unless both halves of the pair are strings that are given
+// once.
 func (t *Transport) confirms(pair receivedPair) bool {
 	isOnce := pair.timestamp.count == 1 && pair.signature.count == 1
 	return isOnce && t.Signer.Confirm(pair.timestamp.text, pair.signature.text)
 }
 
-// answerError says of a v3 call that it was made, so that nobody pays for it twice.
+// answerError adds the status to err. For a v3 call it also says that the call
+// was made, so that nobody pays for it twice.
 func answerError(req *http.Request, res *http.Response, err error) error {
 	err = fmt.Errorf("%w in the answer, status %d", err, res.StatusCode)
 	if !isV3(req) {
@@ -348,8 +356,9 @@ func answerError(req *http.Request, res *http.Response, err error) error {
 	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, res.Header.Get(headerJobID))
 }
 
-// peekPair reads the pair in the body of an answer, unless that is no JSON or
-// longer than DefaultMaxBytes, and puts back what it read.
+// peekPair reads the pair in the body of an answer and puts back what it read. It
+// returns an error if the body is not a JSON object or is longer than
+// DefaultMaxBytes.
 func peekPair(res *http.Response) (receivedPair, error) {
 	if res.Body == nil { // a Base that is not net/http's
 		res.Body = http.NoBody

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The limits of a [Verifier] whose fields are 0.
+// Zero fields of a [Verifier] mean these limits.
 const (
 	DefaultMaxAge   = 15 * time.Minute
 	DefaultMaxSkew  = time.Minute
@@ -22,19 +22,18 @@ const (
 // its fields before use. It is then safe for concurrent use. The zero value
 // rejects everything.
 //
-// A pair does not cover the body. So a verified callback proves that its sender
-// has, or has seen, a recent pair for the partner, and no more: see the package
+// A pair does not cover the body. So a verified callback proves only that its
+// sender knows the API key or has seen a recent pair: see the package
 // documentation.
 type Verifier struct {
-	// Signer has the credentials that callbacks may be signed with. Required.
-	// Use one Verifier and one path for each environment, or look at
-	// Callback.Label: a callback signed with the sandbox key must not pass for
-	// one of production.
+	// Signer has the credentials that callbacks may be signed with. Required. Use
+	// one Verifier and one path for each environment, or check Callback.Label: a
+	// callback signed with the sandbox key must not count in production.
 	Signer *Signer
 
 	// MaxAge is the oldest accepted age of a timestamp. 0 means DefaultMaxAge. A
-	// negative MaxAge rejects everything. Do not raise it while pairs are bound
-	// that a shorter MaxAge has bound.
+	// negative MaxAge rejects everything. Do not raise it while the Guard holds
+	// pairs that were bound under a shorter MaxAge.
 	MaxAge time.Duration
 
 	// MaxSkew is how far in the future a timestamp may be. 0 means
@@ -45,21 +44,23 @@ type Verifier struct {
 	// rejects everything.
 	MaxBytes int64
 
-	// Guard, if not nil, binds each pair to the body and the target (path and
-	// query) that it came with first, and refuses it with any other. Without a
-	// Guard, whoever has seen a pair can send any body with it until the pair is
-	// stale. Method, headers, host and trailers are bound by nothing.
+	// Guard, if not nil, binds each pair to the first body and target (path and
+	// query) that it comes with. The Verifier then refuses the pair with any
+	// other. Without a Guard, whoever has seen a pair can send any body with it
+	// until the pair is stale. Nothing binds the method, the headers, the host or
+	// the trailers.
 	//
-	// Under one pair no second body is accepted, as long as no two clocks that
-	// decide differ by more than MaxAge, nobody raises MaxAge within a binding's
-	// life, and the store neither forgets nor jumps ahead. A pair is bound for
-	// 2 × MaxAge + 2 × the larger of MaxSkew and a minute.
+	// No second body is accepted with the same pair. This holds as long as the
+	// clocks of any two Verifiers differ by MaxAge at most, nobody raises MaxAge
+	// while pairs are bound, the store forgets nothing, and its clock does not
+	// jump ahead. A binding lasts 2 × MaxAge + 2 × the larger of MaxSkew and a
+	// minute.
 	//
-	// The price: two genuine callbacks signed in the same millisecond share a
-	// pair, and the second is refused with 503 until it is stale. At 10,000
-	// callbacks a day that is one in about two days. Keep what OnReject gets, or
-	// read the job back. Also, a callback that is sent to a second URL of yours
-	// is refused there.
+	// A Guard has a price. Two genuine callbacks that are signed in the same
+	// millisecond share a pair, and the second is refused with 503 until it is
+	// stale. At 10,000 callbacks a day, this happens about once in two days. Keep
+	// what OnReject gets, or read the job back. Also, a callback that is sent to
+	// two of your URLs is refused at the second.
 	Guard ReplayGuard
 
 	// OnReject sees every callback that Handler rejects and returns the HTTP
@@ -67,13 +68,13 @@ type Verifier struct {
 	// 2xx tells the sender not to send the callback again. OnReject is called
 	// concurrently. If it is nil, Handler logs a warning through log/slog.
 	//
-	// Its request has the body as far as it was read, until OnReject returns. The
-	// body is empty if the callback was refused unread, as for a forged pair in
-	// headers or a declared length over MaxBytes. A body that turned out longer
-	// than MaxBytes is cut there. ErrStale, ErrFuture, ErrReplayed and ErrGuard
-	// come only after the pair was confirmed: keep these callbacks for a person
-	// to look at. Bound what you keep, because with one pair anybody can send any
-	// number of bodies.
+	// Until OnReject returns, it can read from its request what Handler has read
+	// of the body. The body is empty if Handler refused the callback unread, for
+	// example for a forged pair in headers or a declared length over MaxBytes. A
+	// body that turned out longer than MaxBytes is cut off there. ErrStale,
+	// ErrFuture, ErrReplayed and ErrGuard come only after the pair was confirmed:
+	// keep these callbacks for a person to look at. Limit how much you keep,
+	// because anybody with one pair can send any number of bodies.
 	OnReject func(r *http.Request, err error) (status int)
 
 	// Now is the clock. nil means time.Now.
@@ -94,20 +95,21 @@ type Callback struct {
 }
 
 // Verify decides about a callback that arrived without net/http, for example from
-// a queue. The names in header may be in any letter case. Pass the body exactly as
-// it was received. Verify keeps neither. ctx is for the guard.
+// a queue. The names in header may be in any letter case. Pass the body exactly
+// as it was received. Verify keeps neither header nor body. It passes ctx to the
+// Guard.
 //
-// If the header has either half of a pair, the pair is in the header, and the body
-// is not looked at. Else the pair is in the body. Verify returns the first of
-// these errors that applies:
+// If header has either half of a pair, Verify takes the pair from there and does
+// not parse the body. Otherwise it takes the pair from the body. Verify returns
+// the first of these errors that applies:
 //
-//   - an error of its own for a faulty configuration
+//   - an error that wraps none of these, for a faulty configuration
 //   - [ErrEncoded]
 //   - [ErrTooLarge]
 //   - [ErrMalformed], [ErrMissing] or [ErrSignature], for the pair
 //   - [ErrStale], for a confirmed timestamp that [ParseTimestamp] refuses
 //   - an [*AgeError], which is [ErrStale] or [ErrFuture]
-//   - [ErrReplayed], or [ErrGuard], which wraps the guard's error
+//   - [ErrReplayed], or [ErrGuard] together with the guard's own error
 //   - an [*AgeError] again, for a callback that became stale while the guard answered
 func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) (Callback, error) {
 	head := readHead(header)
@@ -125,8 +127,9 @@ type confirmedPair struct {
 	placement        Placement // Unsigned where there is no pair
 }
 
-// checkHead makes the decisions that need no body, so that nobody makes us read
-// one with a forged pair. The pair is zero if there is none in the headers.
+// checkHead makes the decisions that need no body, so that a forged pair in
+// headers does not make us read one. The returned pair is zero if there is none
+// in the headers.
 func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair, error) {
 	switch {
 	case v.Signer.load() == nil:
@@ -187,8 +190,8 @@ func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxA
 func (v *Verifier) maxSkew() time.Duration { return cmp.Or(v.MaxSkew, DefaultMaxSkew) }
 func (v *Verifier) maxBytes() int64        { return cmp.Or(v.MaxBytes, DefaultMaxBytes) }
 
-// confirm refuses a pair that is not two strings, given once each and signed with
-// one of our credentials.
+// confirm refuses a pair unless both halves are strings that are given once, and
+// one of our credentials has signed it.
 func (v *Verifier) confirm(received receivedPair, placement Placement) (confirmedPair, error) {
 	timestamp, signature := received.timestamp, received.signature
 	switch {
@@ -239,10 +242,10 @@ func (v *Verifier) bind(ctx context.Context, pair confirmedPair, target string, 
 	return seen, nil
 }
 
-// bindingLife is how long a pair is bound, from now on. The age of the pair does
-// not count, because this machine's clock may be wrong about it: one clock may be
-// MaxAge ahead when a pair is bound, and another one MaxAge behind when it is
-// accepted again.
+// bindingLife returns how long a pair is bound, counted from now. It does not
+// depend on the age of the pair, because this machine's clock may be wrong. One
+// clock accepts a pair for MaxSkew + MaxAge, and the clock that accepts it again
+// may be MaxAge behind the clock that bound it.
 func (v *Verifier) bindingLife() time.Duration {
 	age, skew := v.maxAge(), max(v.maxSkew(), time.Minute)
 	if age > math.MaxInt64/2-skew {
@@ -251,15 +254,15 @@ func (v *Verifier) bindingLife() time.Duration {
 	return 2 * (age + skew)
 }
 
-// pairDigest is what a guard knows a pair by. It is not the pair itself, which
-// somebody who reads the guard's store could use.
+// pairDigest returns the name of a pair in a guard. It is not the pair itself,
+// because whoever reads the guard's store could use that.
 func pairDigest(signature string) Digest {
 	return sha256.Sum256([]byte("smilesig: pair " + signature))
 }
 
-// contentDigest is what a pair is bound to. The signature in it keeps a reader of
-// the store from telling which of two likely bodies it was. The lengths keep the
-// parts apart.
+// contentDigest returns what a pair is bound to. Because it covers the signature,
+// a reader of the store cannot tell which of two likely bodies it was. The
+// lengths separate the parts.
 func contentDigest(signature, target string, body []byte) (digest Digest) {
 	h := sha256.New()
 	fmt.Fprintf(h, "smilesig: content %d %d %d %s%s", len(signature), len(target), len(body), signature, target)
