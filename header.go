@@ -78,9 +78,14 @@ func looksLikeJSON(h http.Header) bool {
 	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, "Content-Type"), ",")), "json")
 }
 
-// hasSecret reports whether h has what authenticates a v3 request.
+// hasSecret reports whether h has what authenticates a request to Smile ID.
 func hasSecret(h http.Header) bool {
-	return len(headerValues(h, headerToken))+len(headerValues(h, headerAPIKey)) > 0
+	for key := range h {
+		if isNamed(key, headerToken) || isNamed(key, headerAPIKey) || isNamed(key, headerSignature) {
+			return true
+		}
+	}
+	return false
 }
 
 // isUntyped reports whether no Content-Type is declared.

@@ -12,18 +12,17 @@ import (
 // all others itself, with the status that OnReject or [StatusCode] gives. next
 // finds the [Callback] with [FromContext].
 //
-// next gets the request with a body that holds exactly the verified bytes and can
-// be read once. The body can be read until next returns: keep a copy of the
-// bytes, not the body. The ResponseWriter is the server's own.
+// next gets the request with a body that holds exactly what was verified and can be
+// read once. The body is good until next returns: keep a copy of the bytes, not the
+// body. The ResponseWriter is the server's own.
 //
-// Handler reads the body before next runs, MaxBytes of it at most. It does not
-// read the body if a pair in headers is forged. It sets no deadline: set
+// Handler reads the body before next runs, MaxBytes of it at most. It reads none of
+// it if a pair in headers is forged. Deadlines are the server's: set
 // [http.Server.ReadTimeout].
 //
-// Handler refuses what [Verifier.Verify] refuses. It also refuses, with
-// [ErrMalformed], a body that cannot be read to its end, that something in front
-// of Handler has parsed as a form, or that is not as long as its Content-Length
-// says.
+// Handler refuses what [Verifier.Verify] refuses. It also returns [ErrMalformed]
+// for a body that cannot be read to its end, that something in front has parsed as
+// a form, or that is not as long as its Content-Length says.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := buffers.Get().(*buffer)
@@ -50,15 +49,15 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// closeConnection lets the server answer at once, and not wait for the rest of a
-// body that nobody reads.
+// closeConnection keeps the server from waiting for more of a body that nobody
+// reads, before it sends the answer.
 func closeConnection(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// readBody reads the body of a callback into b, MaxBytes of it at most.
+// readBody reads the body of a callback into b, no further than MaxBytes.
 func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
 	if len(r.PostForm) > 0 || r.MultipartForm != nil {
 		return fmt.Errorf("%w: something in front of the Handler has parsed the body as a form", ErrMalformed)
@@ -74,11 +73,16 @@ func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
 		b.Truncate(int(limit))
 		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
 	case err != nil:
-		if front, ok := errors.AsType[*http.MaxBytesError](err); ok { // from a handler in front
+		if front, ok := errors.AsType[*http.MaxBytesError](err); ok { // of a handler in front
 			return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, front.Limit)
 		}
+		if errors.Is(err, http.ErrBodyReadAfterClose) {
+			return fmt.Errorf("%w: something in front of the Handler has closed the body", ErrMalformed)
+		}
 		return &readError{ErrMalformed, err}
-	case hasLength && r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength: // whoever inflates a body deletes the header
+	case r.ContentLength < 0 && b.Len() == 0:
+		return fmt.Errorf("%w: the body is empty; something in front of the Handler has probably read it", ErrMalformed)
+	case hasLength && r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength: // what inflates a body deletes the header
 		return fmt.Errorf("%w: the body has %d bytes and its Content-Length says %d; something in front of the Handler has probably read or replaced it", ErrMalformed, b.Len(), r.ContentLength)
 	}
 	return nil
@@ -106,6 +110,9 @@ func (d *delivery) Value(key any) any {
 	}
 	return d.Context.Value(key)
 }
+
+// Format keeps fmt from printing the body.
+func (d *delivery) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.WithCallback", d.Context) }
 
 // withBody returns a copy of r that has body.
 func withBody(r *http.Request, ctx context.Context, body *lentBody) *http.Request {

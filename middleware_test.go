@@ -3,6 +3,7 @@ package smilesig_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -255,7 +256,9 @@ func TestHandlerRefusesABodyCutShort(t *testing.T) {
 		"it breaks off, header pair":         {headerPair(v.Signer.Sign(testTime)), iotest.ErrReader(io.ErrUnexpectedEOF), -1, io.ErrUnexpectedEOF},
 		"it is shorter than its header says": {http.Header{"Content-Length": {"1000"}}, strings.NewReader(signedBody(t, "")), 1000, smilesig.ErrMalformed},
 		"it was drained in front":            {http.Header{"Content-Length": {"9"}}, strings.NewReader(""), 9, smilesig.ErrMalformed},
-		"there is none":                      {nil, nil, 0, smilesig.ErrMalformed},
+		"it was drained, of unknown length":  {headerPair(v.Signer.Sign(testTime)), strings.NewReader(""), -1, smilesig.ErrMalformed},
+		"it was closed in front":             {nil, iotest.ErrReader(http.ErrBodyReadAfterClose), 9, smilesig.ErrMalformed},
+		"there is none":                      {http.Header{"Content-Length": {"9"}}, nil, 9, smilesig.ErrMalformed},
 	} {
 		w := deliver(v.Handler(new(spyHandler)), tt.body, func(r *http.Request) {
 			maps.Copy(r.Header, tt.header)
@@ -269,6 +272,23 @@ func TestHandlerRefusesABodyCutShort(t *testing.T) {
 		if tt.cause != io.ErrUnexpectedEOF {
 			assert.ErrorContains(t, rejected, "something in front", name)
 		}
+	}
+}
+
+func TestPrintingTheContextShowsNoBody(t *testing.T) {
+	v := newVerifier(t)
+	body := signedBody(t, `,"IDNumber":"00000000000"`)
+	var printed string
+	deliver(v.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		child, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+			printed += fmt.Sprintf(verb+verb, r.Context(), child)
+		}
+	})), strings.NewReader(body))
+	require.NotEmpty(t, printed)
+	for _, hidden := range []string{"00000000000", "48 48 48 48", "30303030", v.Signer.Sign(testTime).Signature} {
+		assert.NotContains(t, printed, hidden)
 	}
 }
 

@@ -16,7 +16,8 @@ type Digest [sha256.Size]byte
 
 // A ReplayGuard remembers which body and target each pair came with first. A
 // [Verifier] with a guard accepts the pair only with these, any number of times.
-// Verifiers that accept the same credentials must share one guard.
+// Verifiers that accept the same credentials must share one guard and have the same
+// MaxAge.
 type ReplayGuard interface {
 	// Bind binds pair to body for ttl, and returns body with seen false. If pair
 	// is bound already, Bind changes nothing, and returns what pair is bound to

@@ -248,6 +248,35 @@ func TestAGuardRefusesAnotherTargetUnderThePair(t *testing.T) {
 	assert.Equal(t, 200, w.Code, "a request that no server has read")
 }
 
+// A machine that is 15 minutes fast signs a request and accepts its pair, is then
+// corrected, and is asked again until the pair is stale. A MaxSkew of 1 ms and a slow
+// guard change nothing.
+func TestNoSecondBodyAfterAClockIsCorrected(t *testing.T) {
+	for _, ahead := range []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			signer, store := newSigner(t, testCredential), new(smilesig.MemoryGuard)
+			v := &smilesig.Verifier{Signer: signer, Guard: slowGuard{store}, MaxSkew: time.Millisecond}
+			v.Now = func() time.Time { return time.Now().Add(ahead) }
+			header := headerPair(signer.Sign(v.Now()))
+			_, err := v.Verify(t.Context(), header, []byte("first"))
+			require.NoError(t, err)
+			v.Now = nil
+			for range 60 {
+				_, err := v.Verify(t.Context(), header, []byte("second"))
+				require.Error(t, err)
+				time.Sleep(time.Minute)
+			}
+		})
+	}
+}
+
+type slowGuard struct{ smilesig.ReplayGuard }
+
+func (g slowGuard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+	time.Sleep(100 * time.Millisecond)
+	return g.ReplayGuard.Bind(ctx, pair, body, ttl)
+}
+
 func TestACallbackHeldUpInTheGuardIsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signer := newSigner(t, testCredential)
@@ -308,6 +337,12 @@ func TestTheGuardLearnsNeitherThePairNorTheBody(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotEqual(t, firstPair, guard.pair)
 	assert.NotEqual(t, firstContent, guard.body, "equal bodies under two pairs")
+
+	content := func(target, body string) smilesig.Digest {
+		deliver(v.Handler(new(spyHandler)), strings.NewReader(body), func(r *http.Request) { r.Header, r.RequestURI = headerPair(pair), target })
+		return guard.body
+	}
+	assert.NotEqual(t, content("/a", "bc"), content("/ab", "c"), "the parts are kept apart")
 }
 
 func TestTheGuardIsAskedLast(t *testing.T) {

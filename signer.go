@@ -192,7 +192,7 @@ func (s *Signer) confirm(p Pair) (signedBy *key) {
 //     byte-order mark and nested at most 10,000 deep; the error says what is
 //     wrong and at what offset
 //   - [ErrPartner] if a top-level partner_id or smile_client_id is not the current
-//     credential's partner ID as a string
+//     credential's partner ID as a string; the error quotes it if it is short
 func (s *Signer) Inject(body []byte, t time.Time) ([]byte, error) {
 	keys := s.load()
 	if keys == nil {
@@ -281,7 +281,7 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 			return
 		case m.Is(memberPartnerID), m.Is(memberClientID):
 			if id, isString := m.Text(); partnerErr == nil && (!isString || id != k.partnerID) {
-				partnerErr = fmt.Errorf("%w: the body says %.40s, the credential %s", ErrPartner, m.Value, k.partnerID)
+				partnerErr = partnerError(id, k.partnerID)
 			}
 		}
 		if m.Comma < 0 {
@@ -295,4 +295,12 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 		return nil, partnerErr
 	}
 	return append(signed, body[copied:]...), nil
+}
+
+// partnerError quotes what can be a partner ID, and nothing else of the body.
+func partnerError(inBody, ours string) error {
+	if inBody == "" || len(inBody) > 12 {
+		return fmt.Errorf("%w: the credential is of partner %s", ErrPartner, ours)
+	}
+	return fmt.Errorf("%w: the body says %q, the credential %s", ErrPartner, inBody, ours)
 }

@@ -199,19 +199,21 @@ func TestInjectSaysWhereABodyIsNoObject(t *testing.T) {
 
 func TestInjectRefusesAnotherPartnersBody(t *testing.T) {
 	signer := newSigner(t, testCredential)
-	for _, value := range []string{`"2343"`, `"85"`, `"0085"`, `85`, `null`, `["085"]`, `""`, `"085 "`} {
+	for value, quoted := range map[string]string{
+		`"2343"`: `"2343"`, `"85"`: `"85"`, `"0085"`: `"0085"`, `"085 "`: `"085 "`, "\"a\\nb\"": `"a\nb"`,
+		`85`: "", `null`: "", `["085"]`: "", `""`: "", `{"api_key":"made-up-key-one"}`: "", `"made-up-key-one"`: "", // what is no partner ID is not quoted
+	} {
 		for _, member := range []string{"partner_id", "smile_client_id", `p\u0061rtner_id`} {
 			signed, err := signer.Inject(fmt.Appendf(nil, `{"partner_id":"085","%s":%s,"a":1}`, member, value), testTime)
 			assert.Nil(t, signed)
 			assert.ErrorIs(t, err, smilesig.ErrPartner)
-			assert.ErrorContains(t, err, value)
+			assert.ErrorContains(t, err, quoted)
 			assert.ErrorContains(t, err, "085")
+			assert.NotContains(t, err.Error(), "key")
 		}
 	}
 	_, err := signer.Inject([]byte(`{"partner_id":085}`), testTime)
 	assert.ErrorIs(t, err, smilesig.ErrMalformed, "no JSON before anything else")
-	_, err = signer.Inject([]byte(`{"partner_id":"`+strings.Repeat("é", 100)+`"}`), testTime)
-	assert.ErrorContains(t, err, `"`+strings.Repeat("é", 39)+",", "cut at 40 characters")
 }
 
 func TestEveryWayOfPrintingACredentialHidesTheKey(t *testing.T) {

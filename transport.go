@@ -10,6 +10,8 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +45,8 @@ type Transport struct {
 	//
 	//   - a request with a Content-Type that looks like JSON
 	//   - a redirected request with a body
-	//   - a request with the header SmileID-Token or smileid-api-key
+	//   - a request with the header SmileID-Token, smileid-api-key or
+	//     SmileID-Request-Signature
 	//   - a request that is plainly meant for Smile ID: by the table of
 	//     PlacementFor, its path wants the pair in headers, or in the body and it
 	//     has no Content-Type
@@ -107,6 +110,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.base().RoundTrip(signed)
 	if err != nil || !t.ConfirmResponses || !decision.listed {
 		return res, err
+	}
+	if res.Body == nil { // a Base that is not net/http's
+		res.Body = http.NoBody
 	}
 	if err := t.confirmAnswer(req, res, decision.placement); err != nil {
 		res.Body.Close()
@@ -203,26 +209,28 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 	return InBody, nil
 }
 
+var originForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?/?$`)
+
 // isListed compares scheme, host and port. It looks at every entry, so that a
 // faulty one shows at once.
 func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
+	for _, origin := range t.Origins {
+		if !originForm.MatchString(origin) {
+			named := origin[strings.LastIndexByte(origin, '@')+1:] // what is in front of an @ may be a password
+			return false, fmt.Errorf("smilesig: faulty Transport: %q in Origins is not scheme://host[:port]", named)
+		}
+	}
 	origins := t.Origins
 	if origins == nil {
 		origins = defaultOrigins
 	}
 	isASCII := strings.IndexFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	comparable := u.User == nil && u.Opaque == "" && isASCII
-	for _, origin := range origins {
-		scheme, host, _ := strings.Cut(origin, "://")
-		host = strings.TrimSuffix(host, "/")
-		if scheme == "" || host == "" || strings.ContainsAny(host, "/?#@ ") {
-			return false, fmt.Errorf("smilesig: faulty Transport: %q in Origins is not scheme://host[:port]", origin)
-		}
-		listed = listed || comparable &&
-			strings.EqualFold(scheme, u.Scheme) &&
+	return comparable && slices.ContainsFunc(origins, func(origin string) bool {
+		scheme, host, _ := strings.Cut(strings.TrimSuffix(origin, "/"), "://")
+		return strings.EqualFold(scheme, u.Scheme) &&
 			strings.EqualFold(withoutDefaultPort(scheme, host), withoutDefaultPort(u.Scheme, u.Host))
-	}
-	return listed, nil
+	}), nil
 }
 
 var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
@@ -323,7 +331,7 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placeme
 		return answerError(req, res, ErrMissing)
 	case isV3(req):
 		pair = readHead(res.Header).pair
-	case placement == Unsigned || kind != 2:
+	case placement == Unsigned && !required || kind != 2:
 		return nil
 	case required || isJSONOrUntyped(res.Header) && !readHead(res.Header).isEncoded:
 		pair, err = peekPair(res)
@@ -353,16 +361,13 @@ func answerError(req *http.Request, res *http.Response, err error) error {
 	if !isV3(req) {
 		return err
 	}
-	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, res.Header.Get(headerJobID))
+	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, strings.Join(headerValues(res.Header, headerJobID), ","))
 }
 
 // peekPair reads the pair in the body of an answer and puts back what it read. It
 // returns an error if the body is not a JSON object or is longer than
 // DefaultMaxBytes.
 func peekPair(res *http.Response) (receivedPair, error) {
-	if res.Body == nil { // a Base that is not net/http's
-		res.Body = http.NoBody
-	}
 	var start buffer // not pooled: the caller reads on from it
 	err := start.readAll(res.Body, res.ContentLength, DefaultMaxBytes)
 	rest := io.Reader(res.Body)

@@ -147,6 +147,7 @@ func TestTransportPassesUntouched(t *testing.T) {
 		{"a body without a type to somebody", "POST", "https://www.example/v1/other", ""},
 		{"a GET elsewhere", "GET", "https://www.example", ""},
 		{"a GET to Smile ID", "GET", smileID + "/v1/services", ""},
+		{"a request to v3", "POST", smileID + "/v3/enhanced_kyc", "multipart/form-data; boundary=x"},
 		{"JSON to a path that takes no pair", "POST", smileID + "/v1/auth_smile", "application/json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -224,6 +225,7 @@ func TestTransportRefuses(t *testing.T) {
 		{"a selfie elsewhere", elsewhere("/v2/smart-selfie-enroll", "multipart/form-data"), smilesig.ErrOrigin, ""},
 		{"a body without a type elsewhere, on a path of Smile ID", elsewhere("//v1/upload/", ""), smilesig.ErrOrigin, ""},
 		{"a token elsewhere", secret("SmileID-Token"), smilesig.ErrOrigin, ""},
+		{"a pair of the caller's own elsewhere", secret("smileid-request-signature"), smilesig.ErrOrigin, ""},
 		{"a raw API key elsewhere", secret("smileid-api-key"), smilesig.ErrOrigin, ""},
 		{"a redirected form", redirected("multipart/form-data"), smilesig.ErrOrigin, ""},
 		{"a redirected body without a type", redirected(""), smilesig.ErrOrigin, ""},
@@ -253,6 +255,13 @@ func TestTransportRefuses(t *testing.T) {
 		{"an origin with a path", origins("http://127.0.0.1:9/v1"), nil, `"http://127.0.0.1:9/v1" in Origins`},
 		{"an origin with a query", origins("http://127.0.0.1:9?"), nil, "in Origins"},
 		{"an empty origin", origins(""), nil, `"" in Origins`},
+		{"an origin behind a space", origins(smileID, " "+smileID), nil, `in Origins`},
+		{"an origin and a line end", origins(smileID + "\n"), nil, `in Origins`},
+		{"an origin with a port only", origins("http://:8080"), nil, `in Origins`},
+		{"an origin whose port is no number", origins("https://x:port"), nil, `in Origins`},
+		{"an origin without brackets", origins("https://::1"), nil, `in Origins`},
+		{"an origin with a wildcard", origins("https://*.example.com"), nil, `in Origins`},
+		{"an origin with a password", origins("https://user:pass@example.com"), nil, `"example.com" in Origins`},
 		{"a placement that is none", func(tr *transport, _ *request) {
 			tr.Placement = func(*request) smilesig.Placement { return 7 }
 		}, nil, "no such placement: 7"},
@@ -307,6 +316,7 @@ func TestTransportMatchesOrigins(t *testing.T) {
 		{[]string{"Https://Example.com"}, "https://example.com:443/v1/token", true},
 		{[]string{"https://[::1]:443"}, "https://[::1]/v1/token", true},
 		{[]string{"https://example.com:80"}, "https://example.com/v1/token", false},
+		{[]string{"http://127.0.0.1:9/"}, "http://127.0.0.1:9/v1/token", true},
 		{[]string{"ftp://example.com"}, "ftp://example.com/v1/token", true},
 	} {
 		transport, base := newTransport(t)
@@ -627,8 +637,13 @@ func TestConfirmResponsesLeavesErrorsAlone(t *testing.T) {
 	assert.Equal(t, io.ErrNoProgress, err)
 
 	transport.Base = roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	for _, target := range []string{jobStatus, smileID + "/v3/aml/sync"} {
+		_, err = transport.RoundTrip(newRequest(t, "POST", target, "", strings.NewReader("{}")))
+		assert.ErrorIs(t, err, smilesig.ErrMissing, "an answer without a body")
+	}
+	transport.Placement = func(*http.Request) smilesig.Placement { return smilesig.Unsigned }
 	_, err = transport.RoundTrip(newRequest(t, "POST", jobStatus, "", strings.NewReader("{}")))
-	assert.ErrorIs(t, err, smilesig.ErrMissing, "an answer without a body")
+	assert.ErrorIs(t, err, smilesig.ErrMissing, "whatever the Placement")
 }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
@@ -742,7 +757,7 @@ func TestNoRedirectTakesASecretElsewhere(t *testing.T) {
 	client := signedClient(t, smile)
 	for _, code = range []int{301, 302, 303, 307, 308} {
 		for _, method := range []string{"GET", "POST"} {
-			for _, name := range []string{"SmileID-Token", "smileid-api-key"} {
+			for _, name := range []string{"SmileID-Token", "smileid-api-key", "SmileID-Request-Signature"} {
 				req := newRequest(t, method, smile.URL+"/v3/token", "", nil)
 				req.Header.Set(name, "made up")
 				_, err := client.Do(req)

@@ -150,9 +150,6 @@ func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair
 // there is one.
 func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
 	if pair.placement == Unsigned {
-		if len(body) == 0 {
-			return Callback{}, fmt.Errorf("%w: the body is empty; perhaps something in front has read it", ErrMalformed)
-		}
 		received, err := bodyPair(body)
 		if err != nil {
 			return Callback{}, fmt.Errorf("%w: %w", ErrMalformed, err)

@@ -2,8 +2,10 @@ package smilesig_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,16 @@ func TestVerifySaysHowOldThePairIs(t *testing.T) {
 			assert.Equal(t, tt.want, got)
 			assert.Equal(t, tt.want == nil, err == nil)
 		})
+	}
+}
+
+func TestVerifyRefusesAnEncodingUnderAnyOfItsNames(t *testing.T) {
+	v := newVerifier(t)
+	header := headerPair(v.Signer.Sign(testTime))
+	header["Content-Encoding"], header["content-encoding"] = []string{"identity"}, []string{"gzip"}
+	for range 20 { // in any order of the map
+		_, err := v.Verify(t.Context(), header, nil)
+		assert.ErrorIs(t, err, smilesig.ErrEncoded)
 	}
 }
 
@@ -122,6 +134,9 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 		cases[string(name)] = []string{pair.Signature}
 	}
 	huge := strings.Repeat("A", 1<<20)
+	hundred := &smilesig.Verifier{Signer: newSigner(t, testCredential, slices.Repeat([]smilesig.Credential{otherCredential}, 99)...), MaxBytes: 8 << 20}
+	_, err := hundred.Verify(t.Context(), nil, fmt.Appendf(nil, `{"timestamp":%q,"signature":%q}`, strings.Repeat("7", 4<<20), pair.Signature))
+	assert.ErrorIs(t, err, smilesig.ErrSignature, "a timestamp of 4 MiB, 100 credentials")
 	for name, tt := range map[string]struct {
 		header http.Header
 		want   error
