@@ -50,11 +50,11 @@ type Verifier struct {
 	// until the pair is stale. Nothing binds the method, the headers, the host or
 	// the trailers.
 	//
-	// No second body is accepted with the same pair. This holds as long as the
-	// clocks of any two Verifiers differ by MaxAge at most, nobody raises MaxAge
-	// while pairs are bound, the store forgets nothing, and its clock does not
-	// jump ahead. A binding lasts 2 × MaxAge + 2 × the larger of MaxSkew and a
-	// minute.
+	// No second body is accepted with the same pair. This holds as long as all
+	// Verifiers of one Guard have the same MaxAge, their clocks differ by it at
+	// most, nobody raises it while pairs are bound, the store forgets nothing, and
+	// its clock does not jump ahead. A binding lasts 2 × MaxAge + 2 × the larger of
+	// MaxSkew and a minute.
 	//
 	// A Guard has a price. Two genuine callbacks that are signed in the same
 	// millisecond share a pair, and the second is refused with 503 until it is

@@ -25,8 +25,8 @@ const (
 var encoding = base64.RawURLEncoding
 
 // URLs makes the callback URLs of one base and tells whether a URL is one of
-// them. It is safe for concurrent use and never changes. Use [New]: the zero value
-// knows no job. Printing it shows the base and no secret.
+// them. It is safe for concurrent use and never changes. Use [New]: the zero
+// value accepts no URL. Printing a URLs shows the base and no secret.
 type URLs struct {
 	base string // ends in a slash
 	path string // of base, escaped
@@ -36,13 +36,13 @@ type URLs struct {
 	macs []func(enc string) []byte
 }
 
-// New returns the URLs below base, which is where Smile ID reaches your
-// [URLs.Handler]: an absolute http or https URL without user, query and fragment.
+// New returns the URLs below base. base is where Smile ID reaches your
+// [URLs.Handler]: an absolute http or https URL without user, query or fragment.
 // A slash at its end makes no difference.
 //
-// For makes URLs with secret; those of older are accepted too. A secret has 32
-// random bytes at least. New copies them all. It names every fault at once, and
-// quotes neither base nor a secret.
+// [URLs.For] makes URLs with secret. URLs that were made with one of older are
+// accepted, too. A secret must have at least 32 random bytes. New copies the
+// secrets. Its error names every fault and quotes neither base nor a secret.
 func New(base string, secret []byte, older ...[]byte) (*URLs, error) {
 	parsed, err := checkBase(base)
 	u := new(URLs)
@@ -103,8 +103,8 @@ func macWith(secret []byte) func(enc string) []byte {
 }
 
 // For returns the callback URL of a job: the base, and one more segment of
-// letters, digits, hyphens and underscores. The segment has 22 characters and four
-// for every three bytes of job. For panics if job is empty.
+// letters, digits, hyphens and underscores. The segment has four characters for
+// every three bytes of job, and 22 more. For panics if job is empty.
 func (u *URLs) For(job string) string {
 	if job == "" {
 		panic("joburl: the job is empty")
@@ -113,10 +113,10 @@ func (u *URLs) For(job string) string {
 	return u.base + enc + string(u.macs[0](enc))
 }
 
-// Job returns the job that a segment of a path was made for; ok is false if no
-// secret of u made it. The segment is the last one of the URL, decoded or not:
-// r.PathValue("job"), c.Param("job"), or the last path element of a message in a
-// queue.
+// Job returns the job that a segment of a path was made for. ok is false if the
+// segment was not made with a secret of u. The segment is the last one of the
+// URL, decoded or not: r.PathValue("job"), c.Param("job"), or the last path
+// element of a message in a queue.
 //
 // Job does not see the rest of the URL. Answer 404 if ok is false, before you read
 // the body.
@@ -146,12 +146,13 @@ func (u *URLs) Job(segment string) (job string, ok bool) {
 //
 //	urls.Handler(verifier.Handler(next))
 //
-// The path of the request must be, as it was sent and to the byte, the path of
-// the base and one segment that u has made; there must be no query. The host is
-// not compared, because proxies change it. Neither is the method.
+// The path of the request, as it was sent, must be the path of the base and one
+// segment that u has made, byte for byte. There must be no query. Handler does
+// not compare the host, because proxies change it. It does not look at the
+// method.
 //
-// On HTTP/1, the connection of a request that has a body is closed after a 404, so
-// that the body of a stranger is not waited for.
+// On HTTP/1, a 404 closes the connection if the request has a body, so that the
+// server does not wait for the body of a stranger.
 func (u *URLs) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		segment, isBelow := strings.CutPrefix(r.URL.EscapedPath(), u.path)
@@ -175,7 +176,7 @@ func NewContext(ctx context.Context, job string) context.Context {
 	return context.WithValue(ctx, contextKey{}, job)
 }
 
-// FromContext returns the job that a callback is for; ok is false if the handler
+// FromContext returns the job that a callback is for. ok is false if the handler
 // runs without [URLs.Handler] around it.
 func FromContext(ctx context.Context) (job string, ok bool) {
 	job, ok = ctx.Value(contextKey{}).(string)

@@ -19,14 +19,14 @@ import (
 // Call it when the program starts, and log the error or stop. It joins all findings
 // (see [errors.Join]):
 //
-//   - A Bind fails. Check makes one, of a random pair and for a millisecond.
-//   - The server is older than Redis 7.0, and there is no Script.
-//   - There is a maxmemory, and the maxmemory-policy is not noeviction.
+//   - A Bind fails. Check binds a random pair for a millisecond.
+//   - The server is older than Redis 7.0, and Options.Script is not set.
+//   - maxmemory is set, and maxmemory-policy is not noeviction.
 //   - appendonly is not yes, or appendfsync is not always.
-//   - The user may not INFO or CONFIG GET, so that Check cannot tell.
+//   - The user may not call INFO or CONFIG GET, so Check cannot see the settings.
 //
-// A server that is out of reach is the only finding. Check does not ask replicas.
-// Each server has Timeout to answer.
+// If that Bind does not reach its server, this is the only finding. Check does
+// not ask replicas. Each server has Timeout to answer.
 func (g *Guard) Check(ctx context.Context) error {
 	var pair smilesig.Digest
 	rand.Read(pair[:])
@@ -92,7 +92,7 @@ func checkPersistence(ctx context.Context, server *redis.Client) (findings []err
 	return nil
 }
 
-// major is 0 if version is not a version.
+// major returns the major version, or 0 if version is not a version.
 func major(version string) int {
 	n, _, _ := strings.Cut(version, ".")
 	m, _ := strconv.Atoi(n)

@@ -1,61 +1,61 @@
 // Package redisguard is a [smilesig.ReplayGuard] on Redis, for receivers on
 // several machines and for bindings that outlive a restart.
 //
-// A binding is one key, written and read by one command, SET with NX, GET and an
+// A binding is one key. One command reads and writes it: SET with NX, GET and an
 // expiry. So Redis decides which of several binds is first, and any node of a
-// cluster can hold any binding. The key is the prefix and the digest of the pair in
-// hexadecimal. The value is the 32 bytes of the digest that the pair is bound to.
-// Whoever reads them learns no pair and no body. One binding takes about 200 bytes
-// of Redis's memory.
+// cluster can hold any binding. The key is the prefix and the digest of the pair
+// in hexadecimal. The value is the 32 bytes of the digest that the pair is bound
+// to. Whoever reads key and value learns no pair and no body. One binding takes
+// about 200 bytes of Redis's memory.
 //
 // # The server
 //
-// It must be Redis 7.0 or later, or Valkey. An older server refuses NX together
-// with GET, so that every Bind fails, unless [Options.Script] is set. With another
-// product that speaks the protocol, run package guardtest against it first.
+// The server must be Redis 7.0 or later, or Valkey. An older server refuses NX
+// together with GET: every Bind fails unless [Options.Script] is set. Before you
+// use another product that speaks the protocol, run package guardtest against it.
 //
 // A guard is as good as the memory of its server. If the server forgets a binding
 // before its time, an attacker with that pair can bind it to another body. So:
 //
-//   - If there is a maxmemory, set maxmemory-policy noeviction. A full server then
-//     refuses to bind. Any other policy drops bindings in silence.
-//   - Set appendonly yes and appendfsync always: a crash forgets nothing that was
-//     answered. With appendfsync everysec, the default, a crash of the machine
-//     forgets the last second or two. Without appendonly, a restart forgets all
-//     since the last snapshot.
-//   - Keep the server's clock from jumping ahead: bindings expire by it.
+//   - If you set maxmemory, set maxmemory-policy noeviction. A full server then
+//     refuses to bind. With any other policy, it drops bindings in silence.
+//   - Set appendonly yes and appendfsync always. A crash then forgets no binding
+//     that Bind has returned. With appendfsync everysec, the default, a crash of
+//     the machine forgets the last second or two. Without appendonly, a restart
+//     forgets every binding since the last snapshot.
+//   - Do not let the server's clock jump ahead: bindings expire by it.
 //
 // [Guard.Check] finds what is wrong with the first two.
 //
-// The user that the client logs in as needs the ACL rules "~smilesig:* +set"; with
-// a script also +get, +evalsha and +eval; on a cluster also +cluster|slots; for
-// Check also +info and +config|get. Whoever else may write those keys can take
-// bindings away.
+// The client's user needs the ACL rules "~smilesig:* +set". A script also needs
+// +get, +evalsha and +eval, a cluster +cluster|slots, and Check +info and
+// +config|get. Any other user who may write those keys can delete bindings.
 //
 // # Replicas
 //
 // Replication is asynchronous: a master answers before its replicas know the
-// binding. A failover forgets what the new master had not received. In this
-// package's tests, with Sentinel and in a cluster of three masters, by SIGKILL and
-// by SIGSTOP, that was none to three of about 1,000 bindings that were acknowledged
-// just before, and none of those acknowledged after. In between, callbacks get an
-// error and come again. More can get lost:
+// binding. A failover forgets the bindings that the new master had not received.
+// This package's tests stop a master by SIGKILL and by SIGSTOP, with Sentinel and
+// in a cluster of three masters. Of about 1,000 bindings that were acknowledged
+// just before, none to three were lost. Of those acknowledged afterwards, none
+// was lost. In between, callbacks get an error and come again. In two cases more
+// bindings are lost:
 //
-//   - A replica that is new gets no bindings for up to a second, although it is
-//     "online". In a failover then, all are lost that were made since it came.
+//   - A new replica gets no bindings for up to a second, although it is "online".
+//     A failover in that second loses all bindings since the replica came.
 //   - A master that hung, or that the others could not reach, goes on binding for
-//     the clients that reach it. Sentinel took 10 seconds to make it a replica, and
-//     all its 130,000 bindings of that time were lost. With min-replicas-to-write 1
-//     and min-replicas-max-lag 1, it was one binding. The price is that a master
-//     without replicas refuses to bind.
+//     the clients that reach it. Sentinel took 10 seconds to make it a replica,
+//     and all its 130,000 bindings of that time were lost. With
+//     min-replicas-to-write 1 and min-replicas-max-lag 1, one binding was lost.
+//     The price is that a master without replicas refuses to bind.
 //
-// Configure replicas as their master: Check asks masters only.
+// Configure replicas like their master, because Check asks masters only.
 //
 // # The client
 //
-// The client is a [redis.Client], also one that asks Sentinel, or a
-// [redis.ClusterClient]. New refuses any other, because a [redis.Ring] that loses
-// sight of a server looks for its keys on another one. The client must have
+// The client must be a [redis.Client], with or without Sentinel, or a
+// [redis.ClusterClient]. New refuses any other: if a [redis.Ring] cannot reach a
+// server, it looks for that server's keys on another one. The client must have
 //
 //   - ContextTimeoutEnabled: the client's deadlines end a Bind when a server hangs.
 //   - DialerRetries: 1: otherwise the client dials until the deadline, and an error
@@ -64,14 +64,14 @@
 //     for the same reason.
 //   - no ReadTimeout or WriteTimeout of -2, because that switches deadlines off.
 //
-// For a cluster, set ClusterStateReloadInterval to a second or so: the client asks
-// for the new masters that often. Its default is a minute, in which every callback
-// for a dead master gets an error.
+// For a cluster, set ClusterStateReloadInterval to a second or so: the client
+// asks for the new masters that often. The default is a minute. During that
+// minute, every callback for a dead master gets an error.
 //
-// The client repeats a command whose answer got lost. The repetition finds the
-// binding that the lost one made and calls it seen, with the same body. So a
-// callback may come with SeenBefore at its first delivery: never take SeenBefore
-// for "handled".
+// If the answer to a command gets lost, the client repeats the command. The
+// repetition finds the binding that the first command made, and reports it as
+// seen. So SeenBefore can be true at the first delivery of a callback: it never
+// means "handled".
 package redisguard
 
 import (
@@ -88,7 +88,7 @@ import (
 	"example.com/smilesig"
 )
 
-// What [Options] with zero fields stand for.
+// Zero fields of [Options] mean these.
 const (
 	DefaultPrefix  = "smilesig:"
 	DefaultTimeout = 250 * time.Millisecond
@@ -96,15 +96,17 @@ const (
 
 // Options of a [Guard].
 type Options struct {
-	// Prefix starts every key; "" is DefaultPrefix. Guards with one server and
-	// one prefix are one guard. Receivers with the same credentials need that.
+	// Prefix starts every key. "" means DefaultPrefix. Guards with the same
+	// server and the same prefix act as one guard. Receivers that accept the same
+	// credentials need that.
 	Prefix string
 
-	// Timeout limits one Bind, repetitions included; 0 is DefaultTimeout.
+	// Timeout limits one Bind, repetitions included. 0 means DefaultTimeout.
 	Timeout time.Duration
 
-	// Script binds by a script instead of one SET, for servers before 7.0. Still
-	// one round trip, but for the first Bind after the server has started.
+	// Script makes Bind use a script instead of SET, for servers before 7.0. A
+	// Bind still takes one round trip, except the first one after the server has
+	// started.
 	Script bool
 }
 
@@ -114,7 +116,7 @@ type Guard struct {
 	script  bool
 	prefix  string
 	timeout time.Duration
-	tooLate error // the cause of an end after timeout
+	tooLate error // the cause when timeout is over
 }
 
 var script = redis.NewScript(source)
@@ -141,18 +143,18 @@ func (g *Guard) setIfAbsent(ctx context.Context, key string, value []byte, ttl t
 
 func (g *Guard) do(ctx context.Context, args ...any) (string, error) {
 	cmd := redis.NewStringCmd(ctx, args...)
-	// Without a step count, a ClusterClient first asks any node for one, and waits
-	// for that node's answer longer than for ctx.
+	// Without a step count, a ClusterClient first asks any node for one, and
+	// waits for that node even after ctx has ended.
 	cmd.SetStepCount(1)
 	_ = g.client.Process(ctx, cmd) // cmd has the error, too
 	return cmd.Result()
 }
 
-// New returns a guard on the server or cluster of client, which stays the
-// caller's to close. It does not talk to the server: [Guard.Check] does.
+// New returns a guard on the server or cluster of client. The caller closes
+// client. New does not talk to the server: [Guard.Check] does.
 //
-// New reports every fault at once: a negative Timeout, and a client that is not as
-// the package's documentation says.
+// New refuses a negative Timeout, and a client that is not as the package
+// documentation says. Its error names every fault.
 func New(client redis.UniversalClient, options Options) (*Guard, error) {
 	faults := clientFaults(client)
 	if options.Timeout < 0 {
@@ -196,15 +198,15 @@ func optionFaults(contextTimeoutEnabled bool, dialerRetries int, readTimeout, wr
 	return faults
 }
 
-// Bind implements [smilesig.ReplayGuard]; bound is body if seen is false. The ttl
+// Bind implements [smilesig.ReplayGuard]. bound is body if seen is false. The ttl
 // is rounded up to whole milliseconds, and to one at least.
 //
 // Bind returns after Timeout at the latest. A ctx that ends earlier may end it
 // earlier: at its deadline, or while the client waits for a connection. The error
-// wraps ctx's cause then. It wraps the client's error if the server is out of
-// reach or refuses, and Bind has an error of its own if the pair's key holds
-// anything but a binding. After an error the pair may be bound to body, now or a
-// little later, or not at all.
+// then wraps the cause of ctx. If the server cannot be reached or refuses, the
+// error wraps the client's. Bind also returns an error if the key of the pair
+// holds anything but a binding. After an error, the pair may be bound to body
+// already, may become bound a little later, or may stay unbound.
 func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
 	defer cancel()
@@ -223,8 +225,8 @@ func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.D
 	return smilesig.Digest([]byte(previous)), true, nil
 }
 
-// wholeMilliseconds rounds up, because Redis counts in milliseconds and the client
-// takes 0 for no end.
+// wholeMilliseconds rounds up, because Redis counts in milliseconds and refuses
+// 0.
 func wholeMilliseconds(ttl time.Duration) time.Duration {
 	const unit = time.Millisecond
 	ttl = min(max(ttl, unit), math.MaxInt64-unit)

@@ -13,11 +13,12 @@ import (
 	"time"
 )
 
-// Certificate returns the certificate that StartTLS made; nil without TLS. A client
-// trusts the Server if its tls.Config has it among the RootCAs.
+// Certificate returns the certificate that StartTLS made. It returns nil without
+// TLS. A client trusts the Server if its tls.Config has it among the RootCAs.
 func (s *Server) Certificate() *x509.Certificate { return s.certificate }
 
-// makeCertificate makes a certificate that signs itself, for a day over a year.
+// makeCertificate makes a self-signed certificate. It is valid from a day ago
+// until a year from now.
 func (s *Server) makeCertificate() *tls.Config {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // crypto/rand never fails
 	template := &x509.Certificate{

@@ -21,14 +21,15 @@ const (
 
 // A Delivery is a callback that a [Server] has sent or is sending.
 type Delivery struct {
-	Number   int // of the Server's deliveries, from 1
+	Number   int // counts the Server's deliveries from 1
 	URL      string
 	Callback Callback
-	Statuses []int // what each attempt got so far; 0 is no answer
+	Statuses []int // the status of each attempt so far; 0 means no answer
 	Err      error // why the last attempt was not acknowledged by a 2xx; nil if it was
 }
 
-// Deliveries returns all deliveries so far that are kept, in the order in which they began.
+// Deliveries returns the deliveries that the Server keeps, in the order in which
+// they began.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,12 +47,12 @@ func (d *Delivery) snapshot() Delivery {
 	return copied
 }
 
-// Deliver sends cb to url until a 2xx acknowledges it: once, and then up to three
-// times more, 10 milliseconds apart, the same bytes each time. An attempt that has no
-// answer within 35 seconds has failed, and a redirect is not followed. Deliver
-// returns what has been done, and an error if cb was not acknowledged, cb cannot
-// be signed, ctx ends or the Server is closed. It does not check the certificates
-// of this machine's own servers.
+// Deliver sends cb to url until a 2xx acknowledges it. It makes up to four
+// attempts, 10 milliseconds apart, and sends the same bytes each time. An attempt
+// fails if no answer comes within 35 seconds. Redirects are not followed. Deliver
+// returns what was done, and an error if cb was not acknowledged, cb cannot be
+// signed, ctx ends or the Server is closed. Deliver does not check the
+// certificates of this machine's own servers.
 func (s *Server) Deliver(ctx context.Context, url string, cb Callback) (Delivery, error) {
 	if !s.begin() {
 		return Delivery{}, errors.New("smilesigtest: the Server is closed")
@@ -113,8 +114,9 @@ func (s *Server) attempt(ctx context.Context, d *Delivery) error {
 	return err
 }
 
-// A deliveryClient tells this machine's own servers, whose certificates nobody
-// vouches for, from others.
+// A deliveryClient has one client for this machine's own servers and one for
+// others, because nobody vouches for the certificates of this machine's own
+// servers.
 type deliveryClient struct{ here, elsewhere *http.Client }
 
 // newDeliveryClient returns clients that keep no connection, so that none
@@ -134,8 +136,8 @@ func newClient(config *tls.Config) *http.Client {
 	}
 }
 
-// send returns the status of the answer, and an error without the URL, which may
-// have secrets, if there is none.
+// send returns the status of the answer. If there is no answer, it returns an
+// error. The error leaves out the URL, which may have secrets.
 func (c deliveryClient) send(ctx context.Context, cb Callback, to string) (status int, err error) {
 	client := c.elsewhere
 	if u, err := url.Parse(to); err == nil && isLoopback(u.Hostname()) {

@@ -1,6 +1,7 @@
 // Package smilesigtest is for tests of code that talks with Smile ID. It has
-// signed callbacks, genuine and spoiled, and a local stand-in for Smile ID's
-// servers. Nothing leaves the machine but what a test sends to a URL of its own.
+// signed callbacks, genuine and altered, and a local stand-in for Smile ID's
+// servers. Nothing leaves the machine, except a callback that a test sends to a
+// URL of its own.
 //
 // A test of a callback handler:
 //
@@ -22,7 +23,7 @@
 //
 // # Every callback that a service has to deal with
 //
-// Each is a line of Go, once a client has started a job with a callback_url:
+// Each takes one line of Go, once a client has started a job with a callback_url:
 //
 //	smileID.Outcomes = smilesigtest.Always(smilesigtest.Approved) // before the job
 //	smileID.Outcomes = smilesigtest.Always(smilesigtest.Declined)
@@ -35,12 +36,13 @@
 //
 // # How faithful it is
 //
-// What is signed where, and how, is from the source of Smile ID's SDKs and from
-// its docs. Error codes, the text of 2205, result codes of ID lookups and
-// sandbox_result are from the docs; the shape of an error and result codes of other
-// products, from third parties. What v3 answers is from its published OpenAPI
-// description; how its webhooks are retried, from third parties. Which code an
-// endpoint answers with, and all other details, are approximations: of a declined
-// job, for instance, only the codes and a few Actions differ from the approved one.
-// Nothing was compared with Smile ID's own servers.
+// What is signed where, and how, comes from the source of Smile ID's SDKs and
+// from its docs. Error codes, the text of 2205, result codes of ID lookups and
+// sandbox_result come from the docs. v3's answers come from its published OpenAPI
+// description. The shape of an error, the other result codes and the retries of
+// v3 webhooks come from third parties.
+//
+// All other details are approximations, also which code an endpoint answers with.
+// For instance, a declined job differs from an approved one only in the codes and
+// a few Actions. Nothing was compared with Smile ID's own servers.
 package smilesigtest

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// largestBody is more than a zip with the photos of a job has.
+// largestBody is larger than a zip with the photos of a job.
 const largestBody = 64 << 20
 
 // admit reads a request, or refuses it. A Server has a partner's key, so no web
-// page may drive it: neither one that the developer's browser shows, which sends an
-// Origin, nor one whose name was made to resolve to this machine.
+// page may use it. A page in the developer's browser sends an Origin. A site
+// whose name was made to resolve to this machine sends another Host.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*call, *reply) {
 	c := &call{Request: r, path: path.Clean("/" + r.URL.Path)}
 	refuse := func(status int, why string) (*call, *reply) {
@@ -63,9 +63,9 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// callbackURL returns the URL that callbacks go to, "" for nowhere. Missing, null
-// and "" are nowhere. So is another machine, with a remark, unless CallbackHosts
-// has it. Anything but an http or https URL is a fault.
+// callbackURL returns the URL that callbacks go to. It returns "" if the member
+// is missing, null or "". It returns "" and a remark for another machine, unless
+// CallbackHosts has it. Anything but an http or https URL is a fault.
 func (s *Server) callbackURL(member json.RawMessage) (to, remark, fault string) {
 	if member == nil || string(member) == "null" {
 		return "", "", ""

@@ -183,7 +183,7 @@ func TestStepsOfAVerdict(t *testing.T) {
 	postJSON(t, newClient(t, s.URL), s.URL+"/v1/token", fromPartner)
 	assert.Equal(t, []string{
 		"the body is a JSON object with partner_id, timestamp and signature", "the partner ID is ours",
-		"the signature matches", "the timestamp is of now",
+		"the signature matches", "the timestamp is recent",
 	}, last(t, s).Steps)
 	another := newSigner(t).Sign(time.Now())
 	postJSON(t, http.DefaultClient, s.URL+"/v1/token", fmt.Sprintf(`{"partner_id":"085","timestamp":%q,"signature":"x"}`, another.Timestamp))

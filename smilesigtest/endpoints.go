@@ -17,8 +17,8 @@ type endpoint struct {
 	answer func(*Server, *call) reply
 }
 
-// endpoints stands here apart from the table of smilesig, so that the one checks
-// the other. A path that ends in /* stands for every path below it.
+// endpoints is written apart from the table of smilesig, so that each checks the
+// other. A path that ends in /* stands for every path below it.
 var endpoints = map[string]endpoint{
 	"/v1/upload":                      post(inBody("smile_client_id", codeDenied, (*Server).prepareUpload)),
 	"/v1/job_status":                  post(inBody("partner_id", codeDenied, (*Server).jobStatus)),
@@ -117,8 +117,8 @@ func (m members) text(name string) string {
 	return text
 }
 
-// inBody lets a request through whose JSON has the partner ID, in the member
-// named partner, and the partner's pair.
+// inBody lets a request through if its JSON has the partner's pair, and the
+// partner ID in the member named partner.
 func inBody(partner, codeDenied string, then func(*Server, *call, members) reply) func(*Server, *call) reply {
 	return func(s *Server, c *call) reply {
 		var m members
@@ -145,8 +145,8 @@ func inBody(partner, codeDenied string, then func(*Server, *call, members) reply
 }
 
 // inHeader lets a request through with the partner ID and the partner's pair in
-// its headers. Their timestamp has one layout only, because it may be checked more
-// strictly than one in a body.
+// its headers. It accepts one layout of the timestamp only, because Smile ID may
+// check a timestamp in headers more strictly than one in a body.
 func (s *Server) inHeader(c *call) reply {
 	for _, name := range []string{"SmileID-Partner-ID", "SmileID-Timestamp", "SmileID-Request-Signature"} {
 		if len(c.Header.Values(name)) != 1 {
@@ -166,8 +166,9 @@ func (s *Server) inHeader(c *call) reply {
 	return s.succeed(c, nil).remarking(remark)
 }
 
-// confirm checks who signed, and when. How old a request may be is not known, so
-// the limits are those of a Verifier, and only RefuseStale makes a fault of it.
+// confirm checks who signed, and when. How old a request may be is not known. So
+// the limits are those of a Verifier, and a bad age is a fault only with
+// RefuseStale.
 func (s *Server) confirm(c *call, partnerID, timestamp, signature string, signedFor time.Time) (remark, fault string) {
 	if partnerID != s.credential.PartnerID {
 		return "", "another partner"
@@ -184,7 +185,7 @@ func (s *Server) confirm(c *call, partnerID, timestamp, signature string, signed
 	case -age > smilesig.DefaultMaxSkew:
 		remark = fmt.Sprintf("the timestamp is %v ahead: is it local time?", -age)
 	default:
-		c.holds("the timestamp is of now")
+		c.holds("the timestamp is recent")
 	}
 	if s.RefuseStale && remark != "" {
 		return "", remark
@@ -205,7 +206,7 @@ func (s *Server) webToken(*call, members) reply {
 	return accepted(map[string]any{"success": true, "token": s.newToken(nil)})
 }
 
-// verifyNow answers with the result, which job_status tells from then on.
+// verifyNow answers with the result. From then on, job_status reports it.
 func verifyNow(product string) func(*Server, *call) reply {
 	return inBody("partner_id", codeDeniedQuery, func(s *Server, c *call, m members) reply {
 		j, remark, fault := s.newJob(m, product)
@@ -221,7 +222,8 @@ func verifyNow(product string) func(*Server, *call) reply {
 	})
 }
 
-// decideNow returns the last outcome; an answer cannot wait for one.
+// decideNow returns the last outcome. Without an outcome it returns Approved,
+// because an answer cannot wait.
 func (s *Server) decideNow(j *job) Outcome {
 	outcomes := s.decide(j)
 	if len(outcomes) == 0 {
@@ -247,7 +249,7 @@ func verifyLater(product string) func(*Server, *call) reply {
 	})
 }
 
-// authSmile wants the boolean that says that a pair is asked for.
+// authSmile wants the boolean member that asks for a pair.
 func (s *Server) authSmile(c *call) reply {
 	var request struct{ Signature bool }
 	if json.Unmarshal(c.body, &request) != nil || !request.Signature {
@@ -266,7 +268,7 @@ func (s *Server) jobStatus(_ *call, m members) reply {
 	return accepted(s.signed(answer, s.JobStatus))
 }
 
-// decided returns the decided job that the partner calls so; nil if there is none.
+// decided returns the decided job that has the partner's two names, or nil.
 func (s *Server) decided(userID, jobID string) *Job {
 	return s.findJob(func(j *job) bool {
 		return j.isDecided() && j.Placement == smilesig.InBody && j.UserID == userID && j.JobID == jobID

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// An Event is something that happened at a [Server]. One of its fields is set.
-// What they refer to is shared: do not change it.
+// An Event is something that happened at a [Server]. Exactly one of its fields is
+// set. What it refers to is shared: do not change it.
 type Event struct {
 	Request  *Request  // has been answered, or is about to be
 	Job      *Job      // has reached the last of its Outcomes
@@ -21,12 +21,12 @@ type Request struct {
 	Path    string
 	Header  http.Header // without the API key that /v3/token has
 	Body    []byte
-	Status  int      // what it was answered with
+	Status  int      // the status of the answer
 	Steps   []string // what was checked and holds, in order
-	Verdict string   // "accepted" and perhaps a remark, or Smile ID's code, if any, and why it was refused
+	Verdict string   // "accepted", perhaps with a remark; or why it was refused, after Smile ID's code if there is one
 }
 
-// Requests returns all requests so far that are kept, to the API and to upload
+// Requests returns the requests that the Server keeps, to the API and to upload
 // URLs, in the order in which they were answered.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
@@ -61,7 +61,7 @@ func (s *Server) emit(e Event) {
 	s.Events(e)
 }
 
-// newest returns the last n; all of them if n is 0.
+// newest returns the last n elements, or all if n is 0.
 func newest[T any](all []T, n int) []T {
 	if n <= 0 || len(all) <= n {
 		return all

@@ -14,8 +14,8 @@ import (
 	"example.com/smilesig"
 )
 
-// A Job is what Smile ID calls a verification: what a request asks for and what
-// callbacks tell the result of.
+// A Job is Smile ID's word for one verification. A request asks for a job, and
+// callbacks report its result.
 type Job struct {
 	// ID is Smile ID's name for the job: SmileJobID in v1 and v2, job_id in v3.
 	ID string
@@ -24,25 +24,26 @@ type Job struct {
 	// has no such name for the job.
 	UserID, JobID string
 
-	// Product is one of Products, or what v3 calls it.
+	// Product is one of [Products], or v3's name for it.
 	Product string
 
 	// PartnerParams is the JSON object partner_params of the request, if any.
 	PartnerParams json.RawMessage
 
-	// CallbackURL is where results go; "" is nowhere.
+	// CallbackURL is where results go. "" means nowhere.
 	CallbackURL string
 
 	// Placement is where the pair of a callback goes: InHeader in v3, else InBody.
 	Placement smilesig.Placement
 
-	// Outcomes has what was decided so far, the last one last.
+	// Outcomes has the outcomes so far, the newest last.
 	Outcomes []Outcome
 }
 
-// Callback returns the callback that tells the outcome o of j, signed for now. An
-// empty ID is a new one. A product that is not one of Products has a short body.
-// Callback panics if o is none of the constants.
+// Callback returns the callback that reports the outcome o of j, signed for now.
+// If j has no ID, the callback has a new one. If the product is not one of
+// [Products], the body is short. Callback panics if o is not one of the
+// constants.
 func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
 	if j.ID == "" {
 		j.ID = newJobID(j.Placement)
@@ -55,7 +56,7 @@ func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
 	return cb
 }
 
-// result returns the body that tells the outcome o.
+// result returns the body that reports the outcome o.
 func (j Job) result(o Outcome, at time.Time) map[string]json.RawMessage {
 	if j.Placement == smilesig.InHeader {
 		return j.webhook(o, at)
@@ -75,7 +76,7 @@ func (j Job) params() json.RawMessage {
 	return encoded(map[string]any{"job_id": j.JobID, "user_id": j.UserID, "job_type": jobTypeOf(j.Product)})
 }
 
-// isDecided reports whether there is a result, be it a provisional one.
+// isDecided reports whether there is a result, even a provisional one.
 func (j Job) isDecided() bool { return len(j.Outcomes) > 0 }
 
 func (j Job) outcome() Outcome { return j.Outcomes[len(j.Outcomes)-1] }
@@ -89,8 +90,8 @@ var jobTypes = map[string]int{
 
 func jobTypeOf(product string) int { return jobTypes[product] }
 
-// productOf returns the product with a job_type, which is a number or its text;
-// fallback if there is none.
+// productOf returns the product of a job_type, which is a number or its text. If
+// there is none, it returns fallback.
 func productOf(jobType any, fallback string) string {
 	for product, number := range jobTypes {
 		if product != "basic_kyc" && fmt.Sprint(jobType) == fmt.Sprint(number) {
@@ -100,7 +101,7 @@ func productOf(jobType any, fallback string) string {
 	return fallback
 }
 
-// newJobID returns a name that no job had, before a restart either.
+// newJobID returns an ID that no job had, not even before a restart.
 func newJobID(placement smilesig.Placement) string {
 	if placement == smilesig.InHeader {
 		return newTypeID("job")
@@ -109,15 +110,16 @@ func newJobID(placement smilesig.Placement) string {
 	return fmt.Sprint(1e9 + n.Int64())
 }
 
-// newTypeID returns a name as v3 has them, in an alphabet without i, l, o and u.
+// newTypeID returns an ID as v3 writes them, in an alphabet without i, l, o and
+// u.
 func newTypeID(prefix string) string {
 	return prefix + "_0" + inTypeIDs.Replace(strings.ToLower(rand.Text()[:25]))
 }
 
 var inTypeIDs = strings.NewReplacer("i", "0", "l", "1", "o", "8", "u", "9")
 
-// A job is a Job that a request asked for. What changes in it changes under the
-// Server's lock.
+// A job is a Job that a request asked for. The Server's lock guards what changes
+// in it.
 type job struct {
 	Job
 	uploadPath     string // of the URL that takes its zip; "" if it has none
@@ -126,8 +128,8 @@ type job struct {
 	created        time.Time
 }
 
-// newJob reads the job that the members of a v1 or v2 request ask for. Its fault is
-// a callback_url that is none, or members that are too large to be kept.
+// newJob reads the job that the members of a v1 or v2 request ask for. It returns
+// a fault if callback_url is not a URL, or if members are too large to be kept.
 func (s *Server) newJob(m members, fallback string) (j *job, remark, fault string) {
 	if len(m["partner_params"]) > largestKept {
 		return nil, "", "partner_params is larger than the stand-in keeps"
@@ -149,7 +151,7 @@ func (s *Server) newJob(m members, fallback string) (j *job, remark, fault strin
 	return j, remark, ""
 }
 
-// largestKept is how much of one request is kept with its job.
+// largestKept limits what is kept of one request with its job.
 const largestKept = 64 << 10
 
 // addJob gives j its ID.
@@ -160,7 +162,7 @@ func (s *Server) addJob(j *job) {
 	s.jobs = newest(append(s.jobs, j), s.Keep)
 }
 
-// Jobs returns all jobs so far that are kept, the oldest first.
+// Jobs returns the jobs that the Server keeps, the oldest first.
 func (s *Server) Jobs() []Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +180,7 @@ func (j *job) snapshot() Job {
 	return copied
 }
 
-// findJob is find for its present state.
+// findJob is like find, but returns a copy of the job as it is now.
 func (s *Server) findJob(is func(*job) bool) *Job {
 	j := s.find(is)
 	if j == nil {
@@ -190,7 +192,7 @@ func (s *Server) findJob(is func(*job) bool) *Job {
 	return &found
 }
 
-// find returns the newest job of which is holds; nil if there is none.
+// find returns the newest job for which is returns true, or nil.
 func (s *Server) find(is func(*job) bool) *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,11 +208,11 @@ func (s *Server) jobByID(id string) *job {
 	return s.find(func(j *job) bool { return j.ID == id })
 }
 
-// Conclude decides the job with an ID, as if Smile ID had: job_status and
-// /v3/status tell the outcomes, and for each a callback goes to the job's
-// CallbackURL, one after the other. A job can be concluded again. Conclude does not
-// wait for the callbacks. It returns an error if there is no such job, and if there is
-// no outcome or an invalid one.
+// Conclude decides the job with this ID, as if Smile ID had done so. job_status
+// and /v3/status report the outcomes. For each outcome a callback goes to the
+// job's CallbackURL, one after the other. You can conclude a job again. Conclude
+// does not wait for the callbacks. It returns an error if there is no such job or
+// no outcome, or if an outcome is invalid.
 func (s *Server) Conclude(id string, outcomes ...Outcome) error {
 	j := s.jobByID(id)
 	switch {
@@ -225,7 +227,7 @@ func (s *Server) Conclude(id string, outcomes ...Outcome) error {
 	return nil
 }
 
-// decide asks Outcomes.
+// decide returns what Outcomes decides.
 func (s *Server) decide(j *job) []Outcome {
 	s.mu.Lock()
 	asked := j.snapshot()
@@ -262,7 +264,7 @@ func (s *Server) reach(j *job, o Outcome) Callback {
 	return s.callback(reached, o)
 }
 
-// callback is signed for the Server's time.
+// callback returns the callback for o, signed for the Server's time.
 func (s *Server) callback(j Job, o Outcome) Callback {
 	cb := j.Callback(s.credential, o)
 	cb.Time = s.timeToSign()
@@ -276,8 +278,8 @@ func (s *Server) tell(j *job, cb Callback) {
 	}
 }
 
-// prepareUpload answers with where to put the zip: another origin, as with a
-// presigned URL of a cloud's storage.
+// prepareUpload answers with the URL for the zip. It has another origin, like a
+// presigned URL of cloud storage.
 func (s *Server) prepareUpload(c *call, m members) reply {
 	j, remark, fault := s.newJob(m, "biometric_kyc")
 	if fault != "" {
@@ -291,7 +293,7 @@ func (s *Server) prepareUpload(c *call, m members) reply {
 	return a.remarking(remark)
 }
 
-// takeZip answers a request to the upload origin, which wants no signature.
+// takeZip answers a request to the upload origin. That origin wants no signature.
 func (s *Server) takeZip(c *call) reply {
 	for name := range c.Header {
 		if strings.HasPrefix(name, "Smileid-") {

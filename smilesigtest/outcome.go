@@ -30,8 +30,8 @@ func Always(outcomes ...Outcome) func(Job) []Outcome {
 	return func(Job) []Outcome { return outcomes }
 }
 
-// bySandboxResult decides as Smile ID's sandbox does [docs]. That a final result
-// follows a provisional one is an assumption.
+// bySandboxResult decides as Smile ID's sandbox does [docs]. We assume that a
+// final result follows a provisional one.
 func bySandboxResult(j Job) []Outcome {
 	var params struct {
 		SandboxResult any `json:"sandbox_result"` // text; a number is taken, too
@@ -52,8 +52,9 @@ type result struct {
 	actions    map[string]string // those that differ from the sample's
 }
 
-// The results of products by outcome. Codes 1xxx and 0001 are from the docs, 081x
-// from third parties; 0821, 0822, 0841 and 0842 are formed in the same way.
+// The results of products by outcome. Codes 1xxx and 0001 come from the docs.
+// Codes 081x come from third parties. 0821, 0822, 0841 and 0842 are made up after
+// their pattern.
 var (
 	unusable    = result{"0001", "Selfie image unusable", nil}
 	unavailable = result{"1015", "Error - Queried Database Unavailable", map[string]string{"Verify_ID_Number": "Issuer Unavailable"}}
@@ -106,7 +107,7 @@ var results = map[string][4]result{
 	},
 }
 
-// aboutThePerson has the members that a result without a person does not have.
+// aboutThePerson has the members that a result about no person lacks.
 var aboutThePerson = []string{"FullName", "DOB", "Gender", "ImageLinks", "ConfidenceValue"}
 
 // members turns a product's sample into the body of a v1 or v2 callback.
@@ -143,7 +144,8 @@ func withActions(sample json.RawMessage, changed map[string]string) json.RawMess
 	return encoded(actions)
 }
 
-// encoded is for what is made of texts and JSON, which can always be encoded.
+// encoded returns the JSON of v. It is for values of texts and JSON, which always
+// have one.
 func encoded(v any) json.RawMessage {
 	text, _ := json.Marshal(v)
 	return text

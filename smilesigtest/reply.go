@@ -28,9 +28,9 @@ func (c *call) holds(step string) { c.steps = append(c.steps, step) }
 type reply struct {
 	status  int
 	header  http.Header
-	body    any // nil is no body
+	body    any // nil means no body
 	verdict string
-	then    func() // what the request sets going, if anything, once it is recorded
+	then    func() // what the request starts once it is recorded; may be nil
 }
 
 func accepted(body any) reply {
@@ -45,7 +45,8 @@ func (a reply) remarking(remark string) reply {
 	return a
 }
 
-// refused is an answer that has no code of Smile ID's; v3 has an envelope of its own.
+// refused returns an answer without a code of Smile ID. v3 has an envelope of its
+// own.
 func (c *call) refused(status int, why string) reply {
 	a := reply{status: status, body: map[string]string{"error": http.StatusText(status)}, verdict: why}
 	if strings.HasPrefix(c.path, "/v3/") {
@@ -86,7 +87,7 @@ const (
 	UnkeyedHash           // a hash without a key, which anyone can make; one of Smile ID's samples has it
 )
 
-// pair returns the pair for now; nil for NoPair.
+// pair returns the pair for now, or nil for NoPair.
 func (s *Server) pair(t Tampering) *smilesig.Pair {
 	timestamp := s.now().UTC().Format(smilesig.TimestampLayout)
 	switch t {
@@ -112,8 +113,8 @@ func (s *Server) signed(body map[string]json.RawMessage, t Tampering) map[string
 	return body
 }
 
-// signature is written here once more, apart from smilesig's, so that the one
-// checks the other.
+// signature is written here apart from smilesig's code, so that each checks the
+// other.
 func signature(c smilesig.Credential, timestamp string) string {
 	mac := hmac.New(sha256.New, []byte(c.APIKey))
 	mac.Write([]byte(timestamp + c.PartnerID + "sid_request"))

@@ -18,75 +18,80 @@ import (
 )
 
 // A Server stands in for Smile ID, for one partner, on sockets of this machine.
-// It checks the pair of every request where the endpoint wants it and answers as
-// Smile ID would, HTTP 400 with a code if the pair is wrong:
+// It checks the pair of every request where the endpoint wants it, and answers as
+// Smile ID would. If the pair is wrong, it answers HTTP 400 with a code.
 //
 //   - /v1/id_verification, /v2/verify, /v1/business_verification and /v1/aml
-//     answer with the result at once, signed.
+//     answer at once with the signed result.
 //   - /v1/upload answers with an upload_url on another origin, which takes a zip
-//     by PUT. That decides the job and, if the request for it had a callback_url,
-//     sends its callback there, a v1 callback.
+//     by PUT. The zip decides the job. If the request had a callback_url, a v1
+//     callback goes there.
 //   - /v1/async_id_verification, /v1/async_business_verification and
 //     /v2/verify_async send a v1 callback to their callback_url at once.
-//   - /v1/job_status answers signed, unless JobStatus tampers with it, and tells
-//     whether the job of job_id and user_id is complete; if so, with its result.
-//   - /v1/auth_smile answers with a pair. It wants none, and neither does /v1/services.
-//   - The phone, address and SmartSelfie endpoints want the pair in headers;
-//     everything else of /v1/ and /v2/ in its JSON.
+//   - /v1/job_status says whether the job of job_id and user_id is complete, and
+//     gives its result then. The answer is signed, unless JobStatus tampers with
+//     it.
+//   - /v1/auth_smile answers with a pair. It wants no pair, and /v1/services
+//     wants none either.
+//   - The phone, address and SmartSelfie endpoints want the pair in headers.
+//     Every other endpoint of /v1/ and /v2/ wants it in the JSON body.
 //   - /v3/token takes the partner ID without leading zeros and the API key, and
-//     answers with a token. With it, v3's asynchronous endpoints answer 202 and send
-//     a webhook, /v3/aml/sync and /v3/enhanced_kyc/sync answer with the result and a
-//     pair in the headers, and /v3/status and /v3/replay work. v3's bodies must be
-//     multipart; of their fields it looks at callback_url, partner_params,
-//     sandbox_result and user_id only.
+//     answers with a token. For a request with that token, v3's asynchronous
+//     endpoints answer 202 and send a webhook, /v3/aml/sync and
+//     /v3/enhanced_kyc/sync answer with the result and a pair in the headers, and
+//     /v3/status and /v3/replay work. v3's bodies must be multipart. Of their
+//     fields, the Server looks at callback_url, partner_params, sandbox_result
+//     and user_id only.
 //
-// Unknown paths get 404, other methods 405, bodies over 64 MiB 413 and encoded ones
-// 415. Requests with an Origin get 403, and those with another Host than localhost,
-// a loopback address, the host of URL or one of Hosts 421, so that no web page can
-// use the key that the Server has.
+// Unknown paths get 404, other methods 405, bodies over 64 MiB 413 and encoded
+// bodies 415. No web page can use the key that the Server has: a request with an
+// Origin gets 403. A request whose Host is not localhost, a loopback address, the
+// host of URL or one of Hosts gets 421.
 //
-// A Server is also the http.Handler that does so, to be served elsewhere. It is
+// A Server is also an http.Handler, so that you can serve it elsewhere. It is
 // safe for concurrent use.
 type Server struct {
 	// URL is the origin of the API: http:// or https://, a host and a port.
 	URL string
 
-	// The fields below are for the user to set: in a function that is given to
-	// NewServer, Start or StartTLS, or later while nothing goes on.
+	// You may set the fields below in a function that you give to NewServer,
+	// Start or StartTLS, or later while no request and no delivery is under way.
 
-	// Now is the clock for what is signed here; nil is time.Now.
+	// Now is the clock for what the Server signs. nil means time.Now.
 	Now func() time.Time
 
-	// Outcomes decides a job once everything for it has come. Each outcome makes a
-	// callback, in order; none leaves the job for Conclude. A synchronous call
-	// answers with the last outcome, or Approved. Nil decides by the sandbox_result
-	// in partner_params, as Smile ID's sandbox does: "0" is Approved, like none, "1"
-	// Declined, and "2" Provisional and then Approved. It may be called concurrently.
+	// Outcomes decides a job once everything for it has come. Each outcome makes
+	// a callback, in order. If there is no outcome, the job waits for Conclude. A
+	// synchronous call answers with the last outcome, or with Approved. A nil
+	// Outcomes decides by the sandbox_result in partner_params, as Smile ID's
+	// sandbox does: "1" means Declined, "2" means Provisional and then Approved,
+	// and "0" or none means Approved. Outcomes may be called concurrently.
 	Outcomes func(Job) []Outcome
 
-	// JobStatus is what is done to the pair of every /v1/job_status answer and of
-	// v3's synchronous answers.
+	// JobStatus says what the Server does to the pair of every /v1/job_status
+	// answer and of v3's synchronous answers.
 	JobStatus Tampering
 
 	// RefuseStale refuses a request whose timestamp a Verifier with the default
-	// limits would refuse. Smile ID does not say what it accepts, so such a request
-	// is otherwise accepted, with a remark in its Verdict.
+	// limits would refuse. Smile ID does not say what it accepts. So without
+	// RefuseStale, such a request is accepted, with a remark in its Verdict.
 	RefuseStale bool
 
-	// Events is told what happens, one event after the other. A request is told
-	// before what it sets going. The Server waits for Events to return, so it must
-	// not call Wait, Close, Conclude or Deliver.
+	// Events is called for each event, one after the other. A request comes
+	// before the events that it causes. The Server waits for Events to return, so
+	// Events must not call Wait, Close, Conclude or Deliver.
 	Events func(Event)
 
 	// Hosts has further host names, in lower case, that requests may come to.
 	Hosts []string
 
-	// CallbackHosts has the hosts, in lower case, besides this machine that
-	// callbacks go to when a request asks for it.
+	// CallbackHosts has further hosts, in lower case, that callbacks may go to.
+	// Otherwise callbacks go to this machine only.
 	CallbackHosts []string
 
-	// Keep is how many requests, jobs and deliveries are kept, the newest ones;
-	// Requests then have no Body. 0 keeps all. For programs that run long.
+	// Keep limits how many requests, jobs and deliveries the Server keeps, for
+	// programs that run long. It keeps the newest, and Requests then have no
+	// Body. 0 keeps all.
 	Keep int
 
 	credential  smilesig.Credential
@@ -115,8 +120,8 @@ type Server struct {
 }
 
 // NewServer starts a Server for a test, on a free port, after configure has set
-// its fields. It is closed when the test ends. It fails the test if that is
-// impossible or credential is refused.
+// its fields. The Server is closed when the test ends. NewServer fails the test
+// if it cannot start the Server.
 func NewServer(tb testing.TB, credential smilesig.Credential, configure ...func(*Server)) *Server {
 	tb.Helper()
 	s, err := Start("127.0.0.1:0", credential, configure...)
@@ -127,18 +132,19 @@ func NewServer(tb testing.TB, credential smilesig.Credential, configure ...func(
 	return s
 }
 
-// Start starts a Server for a program, on addr as in net.Listen, with a host that
-// requests can be sent to, such as 127.0.0.1; port 0 is a free one. Uploads go to a
-// second port of that host, always a free one. Before the first request is taken,
-// configure sets fields. The caller closes the Server. Start returns an error if an
-// address cannot be had, or if smilesig.NewSigner refuses credential.
+// Start starts a Server for a program. addr is as in net.Listen. Its host must be
+// one that requests can be sent to, such as 127.0.0.1. Port 0 means a free port.
+// Uploads go to a second port of that host, always a free one. configure sets
+// fields before the Server takes the first request. The caller closes the Server.
+// Start returns an error if it cannot listen, or if smilesig.NewSigner refuses
+// credential.
 func Start(addr string, credential smilesig.Credential, configure ...func(*Server)) (*Server, error) {
 	return start(addr, credential, configure, false)
 }
 
-// StartTLS is Start with https, for Smile ID's v3 SDKs, which insist on it. It makes
-// a certificate of its own, for the host of addr, localhost and Hosts; clients
-// must be told to trust it, see [Server.Certificate].
+// StartTLS is like Start, but serves https, because Smile ID's v3 SDKs insist on
+// it. It makes a certificate for the host of addr, localhost and Hosts. Clients
+// must be told to trust it: see [Server.Certificate].
 func StartTLS(addr string, credential smilesig.Credential, configure ...func(*Server)) (*Server, error) {
 	return start(addr, credential, configure, true)
 }
@@ -181,8 +187,8 @@ func start(addr string, credential smilesig.Credential, configure []func(*Server
 	return s, nil
 }
 
-// urlHost is a listener's port at the host that it was asked for, which a
-// certificate may be for.
+// urlHost returns host and the listener's port. It keeps the host that was asked
+// for, because the certificate names that.
 func urlHost(host string, l net.Listener) string {
 	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP address
 	return net.JoinHostPort(host, port)
@@ -199,12 +205,12 @@ func (s *Server) listen(l net.Listener, h http.Handler) {
 	s.serving.Go(func() { server.Serve(l) })
 }
 
-// Format prints the URL, and nothing that has a key, with all verbs that ask a
-// [fmt.Formatter].
+// Format implements [fmt.Formatter]. It prints the URL and nothing that has a
+// key.
 func (s *Server) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smilesigtest.Server{URL:%s}", s.URL) }
 
-// Close closes the sockets, ends deliveries and waits until nothing goes on any
-// more. It may be called again.
+// Close closes the sockets, ends deliveries and waits until no request and no
+// delivery is under way. You may call it again.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -228,7 +234,8 @@ func (s *Server) Wait() {
 	}
 }
 
-// begin reports whether something may begin; if so, end must be called.
+// begin reports whether a request or a delivery may begin. If so, the caller
+// calls end after it.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -271,7 +278,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(*call
 	s.finish(w, c, *refusal)
 }
 
-// finish records the answer to c, sets going what follows from it, and sends it.
+// finish records the answer to c, starts what follows from it, and sends it.
 func (s *Server) finish(w http.ResponseWriter, c *call, a reply) {
 	s.record(c, a)
 	if a.then != nil {
@@ -289,9 +296,8 @@ func (s *Server) finish(w http.ResponseWriter, c *call, a reply) {
 	json.NewEncoder(w).Encode(a.body) // fails only if nobody reads it
 }
 
-// timeToSign is now, but a millisecond after the last one at least, because
-// callbacks that share a millisecond share a pair, of which a guard refuses the
-// second.
+// timeToSign returns the time now, but at least a millisecond after the last one.
+// Callbacks of the same millisecond share a pair, and a guard refuses the second.
 func (s *Server) timeToSign() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

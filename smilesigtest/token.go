@@ -16,8 +16,8 @@ import (
 // tokenLife is how long a token is good for [docs].
 const tokenLife = 15 * time.Minute
 
-// claims is what a token says. Smile ID's are opaque but for exp, which its SDKs
-// read [sdk].
+// claims are what a token says. Smile ID's tokens are opaque, except for exp: its
+// SDKs read that [sdk].
 type claims struct {
 	Issuer    string            `json:"iss"`
 	PartnerID string            `json:"partner_id"`
@@ -35,7 +35,8 @@ type binding struct{ name, callbackURL string }
 
 var withoutZeros = regexp.MustCompile(`^[1-9]\d*$`)
 
-// token answers POST /v3/token, which has the API key itself in a header.
+// token answers POST /v3/token. Such a request has the API key itself in a
+// header.
 func (s *Server) token(c *call) reply {
 	partnerID, key := c.Header.Get("smileid-partner-id"), c.Header.Get("smileid-api-key")
 	switch {
@@ -64,8 +65,8 @@ func (s *Server) token(c *call) reply {
 	})})
 }
 
-// bind returns the payload of a token as the token shows it: what identifies a
-// person, and the callback_url, under opaque names.
+// bind returns the payload of a token as the token shows it. Opaque names stand
+// for the callback_url and for what identifies a person.
 func (s *Server) bind(payload string) (shown map[string]string, refusal *reply) {
 	if payload == "" {
 		return nil, nil
@@ -113,8 +114,8 @@ func (s *Server) boundURL(name string) (url string, ok bool) {
 	return "", false
 }
 
-// newToken returns a JWT for 15 minutes. Its last part only this Server can make
-// and check, and says what it is.
+// newToken returns a JWT that is good for 15 minutes. Only this Server can make
+// and check its last part. That part says that it was made for tests.
 func (s *Server) newToken(c *claims) string {
 	if c == nil {
 		c = new(claims)

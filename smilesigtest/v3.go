@@ -20,7 +20,7 @@ import (
 // apiVersion goes into webhooks [docs].
 const apiVersion = "v3.0.0-made-for-tests"
 
-// v3Refused has v3's error envelope.
+// v3Refused returns an answer in v3's error envelope.
 func v3Refused(status int, message string) reply {
 	return reply{status: status, body: map[string]string{"status": http.StatusText(status), "message": message}, verdict: message}
 }
@@ -31,12 +31,12 @@ func v3Unauthorized(why string) reply {
 	return a
 }
 
-// A form has the parts of a multipart body that are no files.
+// A form has the parts of a multipart body that are not files.
 type form map[string]string
 
 func (f form) text(name string) string { return f[name] }
 
-// Whether an endpoint can do without a body.
+// Whether an endpoint needs a body.
 const (
 	required = true
 	optional = false
@@ -83,7 +83,8 @@ func readForm(parts *multipart.Reader) (form, error) {
 	}
 }
 
-// v3CallbackURL is callbackURL for a text that may be the name of a bound URL.
+// v3CallbackURL is like callbackURL, but text may also be the name of a bound
+// URL.
 func (s *Server) v3CallbackURL(text string) (url, remark, fault string) {
 	if bound, ok := s.boundURL(text); ok {
 		return bound, "", ""
@@ -108,7 +109,7 @@ func (s *Server) v3Job(c *call, product string) (j *job, remark string, refusal 
 	if refusal != nil {
 		return nil, "", refusal
 	}
-	wanted := token.Payload["callback_url"] // what is bound counts
+	wanted := token.Payload["callback_url"] // a bound URL takes precedence
 	if wanted == "" {
 		wanted = f.text("callback_url")
 	}
@@ -214,8 +215,8 @@ func (s *Server) v3Result(j Job, o Outcome) reply {
 	return a
 }
 
-// v3Statuses, v3Messages and v3Reasons are by outcome. v3 says of no product that
-// a final result follows attention.
+// v3Statuses, v3Messages and v3Reasons are by outcome. v3 does not say for any
+// product that a final result follows attention.
 var (
 	v3Statuses = [...]string{"clear", "block", "attention", "error"}
 	v3Messages = [...]string{"Job completed", "Verification failed.", "Job needs attention", "The service is unavailable."}
@@ -225,7 +226,8 @@ var (
 
 func v3Time(t time.Time) string { return t.UTC().Format(smilesig.TimestampLayout) }
 
-// webhook is the body of a v3 webhook. Where it has IDs depends on the product.
+// webhook returns the body of a v3 webhook. Where the body has IDs depends on the
+// product.
 func (j Job) webhook(o Outcome, at time.Time) map[string]json.RawMessage {
 	body := map[string]json.RawMessage{}
 	if sample, ok := Sample(j.Product, smilesig.InHeader); ok {
@@ -258,7 +260,7 @@ func (j Job) webhook(o Outcome, at time.Time) map[string]json.RawMessage {
 	return body
 }
 
-// v3Status answers with how a job stands.
+// v3Status answers with the state of a job.
 func (s *Server) v3Status(c *call) reply {
 	if _, why := s.readToken(c); why != "" {
 		return v3Unauthorized(why)

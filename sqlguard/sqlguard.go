@@ -1,9 +1,10 @@
 // Package sqlguard is a [smilesig.ReplayGuard] on PostgreSQL or SQLite, for receivers
 // that have a database and no Redis. It needs database/sql and a driver.
 //
-// A binding is one row, written and read by one statement. So the database decides
-// which of several binds is first. The row holds the pair's digest and the body's
-// digest, 32 bytes each. Whoever reads them learns no pair and no body.
+// A binding is one row. One statement reads and writes it. So the database
+// decides which of several binds is first. The row holds the pair's digest and
+// the body's digest, 32 bytes each. Whoever reads the row learns no pair and no
+// body.
 //
 // # The table
 //
@@ -11,49 +12,54 @@
 // example in a migration. A binding takes about 220 bytes on PostgreSQL and 150 on
 // SQLite, indexes included. Expired bindings stay until [Guard.Sweep] deletes them.
 //
-// The database's user needs SELECT, INSERT and UPDATE on the table, and DELETE for
-// Sweep. Whoever else may write the table can take bindings away. Connections with
-// different search_paths may find different tables: give [Options.Table] its schema.
+// The database's user needs SELECT, INSERT and UPDATE on the table, and DELETE
+// for Sweep. Any other user who may write the table can delete bindings.
+// Connections with different search_paths may find different tables: name the
+// schema in [Options.Table].
 //
 // # What the database must be
 //
-// PostgreSQL 9.5 or later, or SQLite 3.42 or later. The tests run on PostgreSQL 15. With
-// another product that speaks the same SQL, run package guardtest against it first.
+// The database must be PostgreSQL 9.5 or later, or SQLite 3.42 or later. The
+// tests run on PostgreSQL 15. Before you use another product that speaks the same
+// SQL, run package guardtest against it.
 //
-// A guard is as good as the memory of its database. What the database forgets before
-// its time, an attacker with a recent pair can bind to another body:
+// A guard is as good as the memory of its database. If the database forgets a
+// binding before its time, an attacker with that pair can bind it to another
+// body. This is what each database forgets:
 //
-//   - PostgreSQL with its default settings forgets nothing that was answered, not
-//     even when it is killed. A crash empties a table that is UNLOGGED. With
-//     synchronous_commit = off, a crash forgets the last second or so. With
-//     fsync = off, a crash of the machine can forget everything.
-//   - Replication is asynchronous by default. A failover forgets what the standby had
-//     not received yet, unless synchronous_standby_names is set.
-//   - SQLite forgets nothing with synchronous = FULL, its default. Below that, a
-//     crash of the machine forgets the last commits. A database in memory ends with
-//     its connection.
-//   - A backup that is restored knows nothing of later bindings.
+//   - PostgreSQL with its default settings forgets no binding that Bind has
+//     returned, not even when it is killed. A crash empties a table that is
+//     UNLOGGED. With synchronous_commit = off, a crash forgets the last second or
+//     so. With fsync = off, a crash of the machine can forget everything.
+//   - Replication is asynchronous by default. A failover forgets the bindings
+//     that the standby had not received yet, unless synchronous_standby_names is
+//     set.
+//   - SQLite forgets nothing with synchronous = FULL, its default. With a lower
+//     setting, a crash of the machine forgets the last commits. A database in
+//     memory ends with its connection.
+//   - A restored backup lacks the bindings that were made after it.
 //   - Bindings expire by the clock of the database's machine. Do not let it jump ahead.
 //
-// Leave PostgreSQL at READ COMMITTED, its default isolation. At REPEATABLE READ and
-// SERIALIZABLE, binds of one pair at the same time fail with SQLSTATE 40001. The
+// Leave PostgreSQL at READ COMMITTED, its default isolation. At REPEATABLE READ
+// and SERIALIZABLE, concurrent binds of one pair fail with SQLSTATE 40001. The
 // Verifier then answers 503, as for every error of a guard.
 //
 // # The connections
 //
-// Bind waits for a connection if all connections of the pool are busy, until its
-// Timeout is over. A pool for the guard alone keeps slow queries from holding up
+// If all connections of the pool are busy, Bind waits for one until its Timeout
+// is over. Give the guard a pool of its own, so that slow queries do not hold up
 // callbacks.
 //
 // The statements cast their parameters, so nothing has to be prepared. Behind a
-// pooler, tell the driver so: pgx wants default_query_exec_mode=exec.
+// pooler, tell the driver not to prepare: pgx wants default_query_exec_mode=exec.
 //
-// On PostgreSQL, set lock_timeout below Timeout. The error then says that the table
-// is locked, and not only that no answer came.
+// On PostgreSQL, set lock_timeout below Timeout. If the table is locked, the
+// error then says so, and not only that no answer came.
 //
-// On SQLite, set busy_timeout. Without it, a Bind fails if another connection writes
-// at that moment. And call SetMaxOpenConns(1): binds then queue in the pool, while
-// SQLite would let them poll for the lock. journal_mode = WAL makes commits faster.
+// On SQLite, set busy_timeout. Without it, a Bind fails if another connection
+// writes at that moment. Also call SetMaxOpenConns(1). Binds then queue in the
+// pool and do not poll for SQLite's lock. journal_mode = WAL makes commits
+// faster.
 //
 // On PostgreSQL a redelivery reads one row and writes nothing. On SQLite every Bind
 // writes.
@@ -91,9 +97,10 @@ type Options struct {
 	// Dialect is required.
 	Dialect Dialect
 
-	// Table is the name of the table, as "name" or "schema.name", of ASCII letters,
-	// digits and underscores. It is not quoted. "" means DefaultTable. Guards on one
-	// table are one guard. Receivers with the same credentials need that.
+	// Table is the name of the table, as "name" or "schema.name", of ASCII
+	// letters, digits and underscores. It is not quoted. "" means DefaultTable.
+	// Guards on one table act as one guard. Receivers that accept the same
+	// credentials need that.
 	Table string
 
 	// Timeout limits one Bind, from the wait for a connection to the answer. 0
@@ -153,12 +160,13 @@ func check(db *sql.DB, options Options) error {
 // Bind implements [smilesig.ReplayGuard] with one statement. The ttl is rounded up to
 // whole milliseconds, and to one at least. It counts from the start of the statement.
 //
-// Bind returns an error if ctx ends or the Timeout is over: at once if the driver
-// heeds its context, as pgx does, and when busy_timeout is over with a driver of
-// SQLite that does not. The error wraps the context's cause and the driver's error.
-// Every other error of the driver is wrapped as well. Bind returns an error of its own
-// if the row is no binding. After an error the pair may be bound to body, now or a
-// little later, or not at all. Bind does not recover a panic of the driver.
+// Bind returns an error if ctx ends or the Timeout is over. It returns at once if
+// the driver heeds its context, as pgx does. With a SQLite driver that does not,
+// it returns when busy_timeout is over. The error wraps the context's cause and
+// the driver's error. Bind also wraps every other error of the driver, and
+// returns an error if the row is not a binding. After an error, the pair may be
+// bound to body already, may become bound a little later, or may stay unbound.
+// Bind does not recover a panic of the driver.
 func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
 	defer cancel()
@@ -180,8 +188,8 @@ func (g *Guard) bind(ctx context.Context, pair, body smilesig.Digest, ttl time.D
 		return nil, false, err
 	}
 	defer rows.Close()
-	// There is one row. Next is called once more, because the commit can still fail
-	// when the row is there, and that Next returns its error.
+	// There is one row. The loop calls Next once more, because the commit can
+	// still fail after the row has come. Err then has that error.
 	for rows.Next() {
 		if err := rows.Scan(&stored, &seen); err != nil {
 			return nil, false, err
@@ -199,17 +207,17 @@ func wholeMilliseconds(ttl time.Duration) int64 {
 	return max(ms, 1)
 }
 
-// sweepAtOnce is how many rows one statement of Sweep deletes at most. On SQLite no
-// Bind gets in before the statement ends.
+// sweepAtOnce is how many rows one statement of Sweep deletes at most. On SQLite,
+// every Bind waits for the statement to end.
 const sweepAtOnce = 1000
 
-// Sweep deletes the bindings that have expired, 1000 with each statement, and returns
-// how many it deleted. Bind and other Sweeps may run meanwhile. The Timeout does not
-// limit Sweep. If ctx ends or a statement fails, Sweep returns the number that was
-// deleted before and an error that wraps the driver's.
+// Sweep deletes the bindings that have expired, 1000 with each statement, and
+// returns how many it deleted. Bind and other Sweeps may run meanwhile. The
+// Timeout does not limit Sweep. If ctx ends or a statement fails, Sweep returns
+// how many it had deleted before, and an error that wraps the driver's.
 //
-// Nothing else deletes bindings: call Sweep about once a minute, on one machine or on
-// all. An expired row does no harm but takes room.
+// Nothing else deletes bindings: call Sweep about once a minute, on one machine
+// or on all. An expired row does no harm, but it takes room.
 func (g *Guard) Sweep(ctx context.Context) (deleted int64, err error) {
 	for {
 		n, err := g.sweepOnce(ctx)

@@ -23,20 +23,21 @@ CREATE INDEX smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sw
 `
 
 // statements are the SQL of one dialect. Each has the table's name as %[1]s. The
-// parameters of bind are the pair, the body and the ttl in milliseconds, that of
-// sweep is the number of rows to delete at most.
+// parameters of bind are the pair, the body and the ttl in milliseconds. The
+// parameter of sweep is the largest number of rows to delete.
 type statements struct{ bind, sweep string }
 
-// The column again says whether an upsert found a live row. RETURNING can tell in no
-// other way: it sees the new row only, and xmax is not zero after a rebind either.
+// The column again says whether an upsert found a live row. RETURNING cannot tell
+// this in any other way: it sees the new row only, and xmax is not zero after a
+// rebind either.
 //
 // statement_timestamp() is the same all through a statement. So is
 // unixepoch('subsec').
 var dialects = map[Dialect]statements{
 	PostgreSQL: {
-		// A live row is selected first, because the upsert locks and writes the row.
-		// The upsert looks again, at the newest version of the row, which the
-		// snapshot of the select may not have.
+		// A live row is selected first, because the upsert locks and writes the
+		// row. The upsert looks again, because only the upsert sees the newest
+		// version of the row. The snapshot of the select may not have it.
 		//
 		// The casts give each parameter its type where nothing is prepared.
 		bind: `WITH live AS (
@@ -53,9 +54,9 @@ var dialects = map[Dialect]statements{
 )
 SELECT body, true FROM live UNION ALL SELECT body, again FROM upsert`,
 
-		// FOR UPDATE looks at the newest version of each row and holds it, so that no
-		// row is deleted that was rebound meanwhile. SKIP LOCKED lets sweeps on several
-		// machines share the work.
+		// FOR UPDATE looks at the newest version of each row and locks it. So the
+		// sweep deletes no row that was rebound meanwhile. SKIP LOCKED lets
+		// sweeps on several machines share the work.
 		sweep: `DELETE FROM %[1]s WHERE pair = ANY (ARRAY(
 	SELECT pair FROM %[1]s WHERE expires <= statement_timestamp()
 	ORDER BY expires LIMIT $1::bigint FOR UPDATE SKIP LOCKED

@@ -2,10 +2,10 @@
 // that validates every byte of the object on the way.
 //
 // A JSON library can list the members as well, doubled ones included. This
-// package does it without allocation and says at what offset each member and
-// each fault is, so that its callers can copy the other bytes as they are. It
-// bounds how deep a body may nest. And it needs no GOEXPERIMENT, as
-// encoding/json/jsontext does.
+// package does it without allocation and says at what offset each member and each
+// fault is, so that its callers can copy the other bytes as they are. It limits
+// how deep a body may nest. Unlike encoding/json/jsontext, it needs no
+// GOEXPERIMENT.
 package jsonobject
 
 import (
@@ -28,9 +28,9 @@ type Member struct {
 	Start, End int    // offsets of the member: its name's opening quote, the byte after its value
 }
 
-// Is reports whether the member's name, unescaped, is name, which must be ASCII.
+// Is reports whether the member's unescaped name is name. name must be ASCII.
 func (m Member) Is(name string) bool {
-	if len(m.Name) <= len(name) { // no escape in it: they are longer than what they stand for
+	if len(m.Name) <= len(name) { // it has no escape: an escape is longer than its character
 		return string(m.Name) == name
 	}
 	rest := m.Name
@@ -57,9 +57,9 @@ func (m Member) Text() (string, bool) {
 	return text, err == nil
 }
 
-// firstChar unescapes the first character of a valid string's content. It
-// stands for what is not ASCII, and for the end, with a character that is in no
-// name asked for.
+// firstChar unescapes the first character of a valid string's content. For a
+// character beyond ASCII, and at the end, it returns utf8.RuneError, which is in
+// no name that Is looks for.
 func firstChar(text []byte) (c rune, rest []byte) {
 	switch {
 	case len(text) == 0:
@@ -77,8 +77,8 @@ func firstChar(text []byte) (c rune, rest []byte) {
 	return c, text[6:]
 }
 
-// unescaped maps the letter of a two-character escape to what it stands for;
-// 0 for a letter that makes no escape.
+// unescaped maps the letter of a two-character escape to its character. Any other
+// letter has 0.
 var unescaped = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
@@ -105,9 +105,9 @@ const (
 	TrailingData  = "trailing data"
 )
 
-// Scan calls visit for each top-level member of the JSON object doc, in order.
-// It returns a *SyntaxError unless all of doc is one valid JSON object in valid
-// UTF-8; visit may have been called for some members by then.
+// Scan calls visit for each top-level member of the JSON object doc, in order. It
+// returns a *SyntaxError unless all of doc is one valid JSON object in valid
+// UTF-8. By then, it may have called visit for some members.
 func Scan(doc []byte, visit func(Member)) error {
 	i, c := next(doc, 0)
 	switch {
@@ -131,9 +131,9 @@ func Scan(doc []byte, visit func(Member)) error {
 	return &SyntaxError{problem, i}
 }
 
-// scanMembers reads the object that starts at i. Like everything below, it
-// returns the offset behind what it read and no problem, or a problem and its
-// offset, which is beyond the end where the text is truncated.
+// scanMembers reads the object that starts at i. Like the functions below, it
+// returns the offset after what it read and no problem, or a problem and its
+// offset. The offset is beyond the end if the text is truncated.
 func scanMembers(doc []byte, i int, visit func(Member)) (int, string) {
 	i, c := next(doc, i+1)
 	if c == '}' {
@@ -163,7 +163,8 @@ func scanMembers(doc []byte, i int, visit func(Member)) (int, string) {
 	}
 }
 
-// skipName reads a member's name, which ends at end, and finds the colon behind it.
+// skipName reads a member's name, which ends at end, and finds the colon after
+// it.
 func skipName(doc []byte, i int) (end, colon int, problem string) {
 	i, c := next(doc, i)
 	if c != '"' {
@@ -179,8 +180,8 @@ func skipName(doc []byte, i int) (end, colon int, problem string) {
 }
 
 // skipValue reads the value that follows at i, inside depth containers. It keeps
-// track of 64 more, a bit each, and calls itself for a value that is nested deeper.
-// So its calls nest MaxDepth/64 deep at most.
+// track of 64 more containers with one bit each, and calls itself for a value
+// that is nested deeper. So its calls nest MaxDepth/64 deep at most.
 func skipValue(doc []byte, i, depth int) (int, string) {
 	var (
 		levels  int    // how many containers are open since the call
@@ -251,8 +252,8 @@ func skipValue(doc []byte, i, depth int) (int, string) {
 // closing is the bracket that closes the innermost container.
 func closing(objects uint64) byte { return "]}"[objects&1] }
 
-// next skips white space, and returns the offset of the character behind it and
-// that character: 0, which no JSON token starts with, beyond the end.
+// next skips white space. It returns the offset of the next character, and that
+// character. At the end of doc, the character is 0: no JSON token starts with it.
 func next(doc []byte, i int) (int, byte) {
 	for ; i < len(doc); i++ {
 		if c := doc[i]; c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
@@ -316,8 +317,8 @@ func skipDigits(doc []byte, i int) int {
 	return i
 }
 
-// skipString reads the string whose opening quote is at i, several bytes at a
-// time where none of them needs a look.
+// skipString reads the string whose opening quote is at i. It reads several bytes
+// at a time if none of them needs a look.
 func skipString(doc []byte, i int) (int, string) {
 	i++
 	for words := 1; ; words++ {
@@ -350,8 +351,8 @@ func skipString(doc []byte, i int) (int, string) {
 	}
 }
 
-// skipPlain skips 32 bytes at a time, of a photo perhaps, as long as none of them
-// needs a look.
+// skipPlain skips 32 bytes at a time, as long as none of them needs a look.
+// Photos are long strings of such bytes.
 func skipPlain(doc []byte, i int) int {
 	for ; len(doc)-i >= 32; i += 32 {
 		block := doc[i : i+32]
@@ -366,7 +367,7 @@ func skipPlain(doc []byte, i int) int {
 	return i
 }
 
-// skipEscapes reads one escape and those directly behind it.
+// skipEscapes reads one escape and those that follow it directly.
 func skipEscapes(doc []byte, i int) (int, string) {
 	for at(doc, i) == '\\' {
 		letter := at(doc, i+1)
@@ -399,7 +400,8 @@ func hexValue(digit byte) byte {
 	return 255
 }
 
-// skipNonASCII reads one character beyond ASCII and those directly behind it.
+// skipNonASCII reads one character beyond ASCII and those that follow it
+// directly.
 func skipNonASCII(doc []byte, i int) (int, string) {
 	for at(doc, i) >= utf8.RuneSelf {
 		r, size := utf8.DecodeRune(doc[i:])

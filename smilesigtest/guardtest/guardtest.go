@@ -11,20 +11,21 @@ import (
 	"example.com/smilesig"
 )
 
-// Run runs one subtest for each promise of a ReplayGuard: what a first, a second
-// and a thousandth bind return, alone and at once, that bindings expire when they
-// should and neither before nor later, and what an ended context may do.
+// Run runs one subtest for each promise of a ReplayGuard: what the first and
+// later binds return, alone and concurrently; that bindings expire neither early
+// nor late; and what Bind may do when its context ends.
 //
 // It calls newGuard once for each subtest. The guards may share a store, and it
 // need not be empty, because the pairs are random. They must have room for 100
-// bindings, most of which last a minute and some for centuries.
+// bindings. Most of these last a minute, some last centuries.
 //
-// Run cannot see everything: not a race within nanoseconds, nor that a guard drops
-// live bindings when there are more than the 100.
+// Run cannot see everything. It misses a race within nanoseconds, and a guard
+// that drops live bindings when it holds more than 100.
 //
-// Run takes less than a second with a guard that answers at once. It fails a guard
-// that takes 10 seconds, for an expired binding to go or to return after its
-// context has ended. A deadline of the store itself must be shorter than that.
+// Run takes less than a second with a guard that answers at once. It fails a
+// guard that needs more than 10 seconds to drop an expired binding, or to return
+// after its context has ended. A deadline of the store itself must be shorter
+// than that.
 func Run(t *testing.T, newGuard func(t *testing.T) smilesig.ReplayGuard) {
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
@@ -80,7 +81,7 @@ func (s suite) first(pair, body smilesig.Digest, ttl time.Duration) error {
 	return nil
 }
 
-// again binds a pair that is bound to want already.
+// again binds a pair that is already bound to want.
 func (s suite) again(pair, body, want smilesig.Digest) error {
 	bound, seen, err := s.Bind(context.Background(), pair, body, longTTL)
 	switch {

@@ -180,8 +180,8 @@ func (s suite) oneWinner() error {
 	return s.again(pair, digest(), winners[0].body)
 }
 
-// endedContext allows an error, after which the pair may be bound or not, or an
-// answer that is true.
+// endedContext allows an error or a true answer. After an error, the pair may be
+// bound or not.
 func (s suite) endedContext() error {
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -230,8 +230,8 @@ func (s suite) inTime(bind func() []outcome) ([]outcome, error) {
 	}
 }
 
-// checkAgreement passes over binds that returned an error: the winner may be
-// among them, if only its answer got lost.
+// checkAgreement ignores binds that returned an error. The winner may be one of
+// them: perhaps only its answer got lost.
 func (s suite) checkAgreement(pair smilesig.Digest, outcomes []outcome) error {
 	final, _, err := s.Bind(context.Background(), pair, digest(), longTTL)
 	if err != nil {
@@ -244,7 +244,7 @@ func (s suite) checkAgreement(pair smilesig.Digest, outcomes []outcome) error {
 		case o.bound != final:
 			return errors.New("a bind returned no error and a body that the pair is not bound to")
 		case !o.seen && o.bound != o.body:
-			return errors.New("a bind was called first that was not")
+			return errors.New("a bind reported itself as the first and was not")
 		}
 	}
 	return nil
