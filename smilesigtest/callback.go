@@ -13,42 +13,41 @@ import (
 	"example.com/smilesig"
 )
 
-// A Callback is what Smile ID sends to a partner: a body and a signed pair for
-// it. Its fields may be set to anything; its methods leave it as it is, so it is
-// safe for concurrent use while nobody sets a field.
+// A Callback is what Smile ID sends to a partner: a body and a pair. You may set
+// its fields to anything. Its methods do not change it, so it is safe for
+// concurrent use while nobody sets a field.
 //
-// The same Callback always makes the same bytes: use it again for a redelivery,
-// and a copy with another Body for a genuine pair under a body it was not made for.
+// The same Callback always makes the same bytes. Use it again for a redelivery.
+// Use [Callback.WithBody] for a genuine pair with another body.
 type Callback struct {
-	// Credential signs.
+	// Credential makes the pair.
 	Credential smilesig.Credential
 
 	// Placement is where the pair goes: InBody as in v1 and v2, InHeader as in
 	// v3. Unsigned leaves it out.
 	Placement smilesig.Placement
 
-	// Body is what is sent, but for a pair in the body, which is put in and
-	// replaces the one that is there. It must be a JSON object if the pair goes
-	// into it.
+	// Body is the body without its pair. With InBody it must be a JSON object.
+	// The pair is put into it and replaces any that is there.
 	Body []byte
 
-	// Header has further headers, such as v3's Job-ID. Nothing signs them.
+	// Header has further headers, such as v3's Job-ID. No signature covers them.
 	Header http.Header
 
-	// Time is what is signed, to the millisecond.
+	// Time is the time to sign, to the millisecond.
 	Time time.Time
 
 	doubled bool
 }
 
-// Format prints what the callback is, and neither its body nor the key, with all
-// verbs that ask a [fmt.Formatter].
+// Format implements [fmt.Formatter]. It prints neither the body nor the key.
 func (c Callback) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "smilesigtest.Callback{%v, signed at %v, body of %d bytes}",
 		c.Placement, c.Time.UTC().Format(smilesig.TimestampLayout), len(c.Body))
 }
 
-// NewCallback returns a v1 or v2 callback, whose pair is in its body, signed for now.
+// NewCallback returns a v1 or v2 callback, signed for now. Its pair is in its
+// body.
 //
 // Two callbacks made in the same millisecond share a pair, and a Verifier with a
 // Guard refuses the second: set their Times apart.
@@ -75,23 +74,25 @@ func (c Callback) Forged() Callback {
 	return c
 }
 
-// WithBody returns c with another body. The pair stays the same, and genuine.
+// WithBody returns c with another body. The pair stays the same and is genuine.
 func (c Callback) WithBody(body []byte) Callback {
 	c.Body = body
 	return c
 }
 
-// Doubled returns c with both halves of its pair given twice, in the same words.
+// Doubled returns c with both halves of its pair given twice, with the same
+// values.
 func (c Callback) Doubled() Callback {
 	c.doubled = true
 	return c
 }
 
-// Request returns c as a server receives it, for a handler's ServeHTTP: a POST
-// to target, which is a path or a URL. Every call returns a request of its own.
+// Request returns c as a server receives it, for a handler's ServeHTTP. It is a
+// POST to target, a path or a URL. Every call returns a new request.
 //
-// It panics if c cannot be signed, because its Credential is refused or its Body
-// is no JSON object for the pair to go into, and if target is no URL.
+// Request panics if target is not a URL or c cannot be signed. A callback cannot
+// be signed if its Credential is refused, or if the pair goes into a Body that is
+// not a JSON object.
 func (c Callback) Request(target string) *http.Request {
 	received, err := c.received(target)
 	if err != nil {
@@ -123,9 +124,9 @@ func (c Callback) received(target string) (*http.Request, error) {
 	return received, err
 }
 
-// Send posts c to url once and returns the answer, whose body the caller closes.
-// A nil client is http.DefaultClient. It returns an error if c cannot be signed,
-// as Request says, and those of client.
+// Send posts c to url once and returns the answer. The caller closes its body. A
+// nil client means http.DefaultClient. Send returns an error if c cannot be
+// signed (see [Callback.Request]) or client returns one.
 func (c Callback) Send(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
 	req, err := c.outgoing(ctx, url)
 	if err != nil {
