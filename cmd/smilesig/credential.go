@@ -9,17 +9,18 @@ import (
 	"example.com/smilesig"
 )
 
-// credentialFlags are those that say where the credential comes from.
+// credentialFlags are the flags that say where the credential comes from.
 type credentialFlags struct{ partner, keyFile *string }
 
 func addCredentialFlags(flags *flag.FlagSet) credentialFlags {
 	return credentialFlags{
-		partner: flags.String("partner", "", "the partner `ID`, as it is: 085 and 85 differ (default $SMILE_PARTNER_ID)"),
-		keyFile: flags.String("key-file", "", "the `file` with the API key, - for standard input (default $SMILE_API_KEY)"),
+		partner: flags.String("partner", "", "the partner `ID`, with its zeros: 085 and 85 differ (default $SMILE_PARTNER_ID)"),
+		keyFile: flags.String("key-file", "", "the `file` with the API key; - means standard input (default $SMILE_API_KEY)"),
 	}
 }
 
-// fromStdin reports whether the key is on standard input, so that nothing else can be.
+// fromStdin reports whether the key is on standard input. Nothing else can be there
+// then.
 func (f credentialFlags) fromStdin() bool { return *f.keyFile == "-" }
 
 // read returns the credential. A key's file may end with one line break.
@@ -48,8 +49,8 @@ func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
 }
 
 // readCredentials reads a file with a partner ID, white space and an API key on
-// each line. Empty lines, and those that start with #, do not count. No file name is
-// no credential. Errors call the file what, not by its name.
+// each line. It skips empty lines and lines that start with #. Without a file name
+// it returns no credentials. Its errors name the file by what, and not by file.
 func (p *program) readCredentials(what, file string) ([]smilesig.Credential, error) {
 	if file == "" {
 		return nil, nil
@@ -74,7 +75,7 @@ func (p *program) readCredentials(what, file string) ([]smilesig.Credential, err
 	return all, nil
 }
 
-// A namedCredential is known to the user by its name.
+// A namedCredential has the name that reports show for it.
 type namedCredential struct {
 	name string
 	smilesig.Credential

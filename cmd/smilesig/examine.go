@@ -12,8 +12,8 @@ import (
 	"example.com/smilesig"
 )
 
-// An examiner finds out about one callback. Whatever it says comes from
-// Verifiers; it never computes a signature, so it cannot print one.
+// An examiner checks one callback. All that it reports comes from Verifiers. It
+// never computes a signature, so it cannot print one.
 type examiner struct {
 	header          http.Header
 	body            []byte
@@ -31,8 +31,8 @@ func (e examiner) examine(ctx context.Context) report {
 	if !isAboutSignatureOrAge(r.Reason) {
 		r.Steps = []step{
 			{"form", fails, r.Detail},
-			{"signature", notChecked, "not looked at, because the form fails"},
-			{"age", notChecked, "not looked at, because the form fails"},
+			{"signature", notChecked, "not checked, because the form fails"},
+			{"age", notChecked, "not checked, because the form fails"},
 			guardStep,
 		}
 		return r
@@ -47,7 +47,7 @@ func (e examiner) examine(ctx context.Context) report {
 	return r
 }
 
-// guardStep is about what one callback alone does not show.
+// guardStep reports what one callback alone cannot show.
 var guardStep = step{"guard", notChecked, "a server with a guard refuses a second body with the same pair"}
 
 // isAboutSignatureOrAge reports whether a Verifier that refused for this reason, or
@@ -96,7 +96,7 @@ func (e examiner) signatureSteps(ctx context.Context) (steps []step) {
 func (e examiner) ageStep(cb smilesig.Callback, err error) step {
 	switch {
 	case errors.Is(err, smilesig.ErrSignature):
-		return step{"age", notChecked, "anyone can write a timestamp that no signature confirms"}
+		return step{"age", notChecked, "no signature confirms the timestamp, so anyone can have written it"}
 	case err != nil:
 		return step{"age", fails, text(err)}
 	}
@@ -107,9 +107,9 @@ func (e examiner) ageStep(cb smilesig.Callback, err error) step {
 	return step{"age", holds, fmt.Sprintf("%v old, limit %v", age, e.maxAge)}
 }
 
-// wouldMatch tries what a configuration gets wrong: a credential that is not
-// accepted, a key with the partner ID of one that is, an ID with or without zeros in
-// front. It tries a fixed number of IDs with each key, however many keys there are.
+// wouldMatch tries what configurations often get wrong: a credential that is not
+// accepted, a key with the partner ID of an accepted one, an ID with or without
+// leading zeros. It tries the same number of IDs with each key.
 func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 	tried := map[smilesig.Credential]bool{}
 	acceptedIDs := partnerIDs(e.accepted)
@@ -128,8 +128,8 @@ func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 	return matching
 }
 
-// partnerIDs returns all partner IDs of credentials, as they are and with more
-// or fewer zeros in front.
+// partnerIDs returns the partner IDs of credentials, as they are and with more or
+// fewer leading zeros.
 func partnerIDs(credentials []namedCredential) (ids []string) {
 	for _, c := range credentials {
 		for _, id := range paddings(c.PartnerID) {
@@ -141,8 +141,8 @@ func partnerIDs(credentials []namedCredential) (ids []string) {
 	return ids
 }
 
-// paddings returns id, and if it is a number, id without zeros in front and with
-// up to four digits.
+// paddings returns id. If id is a number, it also returns id without leading zeros
+// and padded with zeros to up to four digits.
 func paddings(id string) []string {
 	if strings.Trim(id, "0123456789") != "" {
 		return []string{id}
@@ -159,7 +159,7 @@ func advice(matching []candidate) string {
 	if len(matching) > 0 {
 		return "configure the partner ID and the key together, exactly as they are in the portal"
 	}
-	return "no key matches with any partner ID: the key is another one (sandbox and production differ), or the timestamp or the signature was changed on the way"
+	return "no key matches with any partner ID: another key has signed it (sandbox and production differ), or the timestamp or the signature was changed on the way"
 }
 
 func credentialsOf(all []namedCredential) (credentials []smilesig.Credential) {

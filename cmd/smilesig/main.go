@@ -1,5 +1,5 @@
-// Smilesig signs, verifies and sends what Smile ID's API and its callbacks
-// carry, and stands in for Smile ID while a program is developed. Run it with -h.
+// Smilesig signs requests to Smile ID, verifies and sends callbacks, and stands in
+// for Smile ID while you develop a program. Run it with -h.
 // To install it from a checkout: go install ./cmd/smilesig
 package main
 

@@ -28,14 +28,14 @@ var pageHTML string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// A page shows what a stand-in does, and lets a person decide jobs and send
+// A page shows what the stand-in does. On it a person decides jobs and sends
 // callbacks again. Its forms carry a token, so that no other site can post them.
 type page struct {
 	server    *smilesigtest.Server
 	partnerID string
-	hosts     []string // that it answers to, besides this machine's own
+	hosts     []string // names that it answers to, besides this machine's own
 	token     string
-	ctx       context.Context // of what the buttons start
+	ctx       context.Context // for what the buttons start
 
 	mu      sync.Mutex
 	version int           // counts what has happened
@@ -114,8 +114,8 @@ func (p *page) state() (version int, changed <-chan struct{}) {
 	return p.version, p.changed
 }
 
-// events tells a page of a version that there is another one, and ends then,
-// because the page loads again.
+// events tells a page when there is a newer version, and then ends: the page loads
+// again.
 func (p *page) events(w http.ResponseWriter, r *http.Request) {
 	version, changed := p.state()
 	control := http.NewResponseController(w)
@@ -152,7 +152,7 @@ func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	all := p.server.Deliveries()
 	i := slices.IndexFunc(all, func(d smilesigtest.Delivery) bool { return strconv.Itoa(d.Number) == r.PathValue("number") })
 	if i < 0 {
-		done(w, r, fmt.Errorf("no callback %q", r.PathValue("number")))
+		done(w, r, fmt.Errorf("no such callback: %q", r.PathValue("number")))
 		return
 	}
 	cb := all[i].Callback
@@ -163,7 +163,7 @@ func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	case "swapped":
 		cb = cb.WithBody(anotherResult(cb.Body))
 	default:
-		done(w, r, fmt.Errorf("no way %q to send", r.PathValue("way")))
+		done(w, r, fmt.Errorf("no such way to send: %q", r.PathValue("way")))
 		return
 	}
 	go p.server.Deliver(p.ctx, all[i].URL, cb) // how it goes is on the page
@@ -179,7 +179,7 @@ func done(w http.ResponseWriter, r *http.Request, err error) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// anotherResult turns what a body says: approved into declined and the reverse.
+// anotherResult turns the result in a body from approved to declined or the reverse.
 func anotherResult(body []byte) []byte {
 	var result map[string]json.RawMessage
 	if json.Unmarshal(body, &result) != nil || result == nil {
@@ -201,7 +201,7 @@ func anotherResult(body []byte) []byte {
 	return swapped
 }
 
-// What the template shows.
+// These are what the template shows.
 type (
 	view struct {
 		Version                      int

@@ -12,27 +12,27 @@ import (
 	"strings"
 )
 
-const help = `Smilesig signs, verifies and sends what Smile ID's API and callbacks carry.
+const help = `Smilesig signs requests to Smile ID, and verifies and sends callbacks.
 
 Usage:
 
 	smilesig sign   [flags]          print a signed pair, or put one into a body
-	smilesig verify [flags] [body]   say step by step what holds of a callback
+	smilesig verify [flags] [body]   check a callback step by step
 	smilesig send   [flags] url      send signed sample callbacks
 	smilesig serve  [flags]          stand in for Smile ID on a port
 
-'smilesig <command> -h' tells about a command and its flags.
+'smilesig <command> -h' describes a command and its flags.
 
-The partner ID is from -partner or SMILE_PARTNER_ID. The API key is from
-SMILE_API_KEY, or from the file that -key-file names, "-" for standard input;
-never from the arguments, which other users of the machine can see.
+The partner ID comes from -partner or SMILE_PARTNER_ID. The API key comes from
+SMILE_API_KEY, or from the file that -key-file names ("-" means standard input).
+The key is never an argument, because other users of the machine can see those.
 
 Install it from a checkout: go install ./cmd/smilesig
 
-Exit codes: 0 done or accepted; 1 refused, or it could not be done; 2 usage.
+Exit codes: 0 means done or accepted, 1 refused or failed, 2 wrong usage.
 `
 
-// What a command is run with besides its arguments.
+// A program is what a command gets besides its arguments.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -50,10 +50,11 @@ const (
 	exitUsage   = 2
 )
 
-// errRefused ends a command that has said already what was refused.
+// errRefused ends a command that has already printed what was refused.
 var errRefused = errors.New("refused")
 
-// A usageError is for the caller to mend: flags, arguments, environment, files.
+// A usageError is a fault in what the user gave: flags, arguments, environment or
+// files.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
@@ -93,7 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitRefused
 }
 
-// text is what an error says, without the prefix that all of package smilesig's have.
+// text returns the text of an error without the prefix of package smilesig.
 func text(err error) string { return strings.TrimPrefix(err.Error(), "smilesig: ") }
 
 // newFlags returns the flags of a command. Parse them with p.parse.
@@ -107,8 +108,8 @@ func newFlags(name, help string) *flag.FlagSet {
 	return flags
 }
 
-// parse parses args, which may have at most maxArgs besides the flags. It
-// prints help, and returns flag.ErrHelp, if that is asked for.
+// parse parses args. They may have at most maxArgs arguments besides the flags. If
+// help is asked for, parse prints it and returns flag.ErrHelp.
 func (p *program) parse(flags *flag.FlagSet, args []string, maxArgs int) error {
 	err := flags.Parse(args)
 	switch {
@@ -124,8 +125,8 @@ func (p *program) parse(flags *flag.FlagSet, args []string, maxArgs int) error {
 	return nil
 }
 
-// withoutValues leaves out of an error of package flag what may be a key: the value
-// that does not parse, or the flag that is none.
+// withoutValues removes what may be a key from an error of package flag: a value
+// that does not parse, or a flag that does not exist.
 func withoutValues(err error) error {
 	message := err.Error()
 	if i := strings.LastIndex(message, `" for `); i >= 0 && strings.HasPrefix(message, "invalid ") {
@@ -137,8 +138,8 @@ func withoutValues(err error) error {
 	return errors.New("there is a flag that is not defined")
 }
 
-// read returns what is in a file; "-" is standard input. Its errors call the file
-// what, because somebody may have put a key for its name.
+// read returns the content of a file. "-" means standard input. Its errors name the
+// file by what, and not by name: somebody may have given a key as the name.
 func (p *program) read(what, name string) ([]byte, error) {
 	var content []byte
 	var err error

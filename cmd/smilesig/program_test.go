@@ -111,8 +111,8 @@ func TestUsage(t *testing.T) {
 		{"a key for its file", withoutKey("sign", "-key-file", ours.APIKey), "-key-file: no such file"},
 		{"a key for the body", smilesigCommand("verify", ours.APIKey), "the file with the body: no such file"},
 		{"a key for other files", smilesigCommand("verify", "-accept", ours.APIKey), "-accept: no such file"},
-		{"a key for a URL", smilesigCommand("send", ours.APIKey), "must be http"},
-		{"a key for a product", smilesigCommand("send", "-product", ours.APIKey, url), "none of the products"},
+		{"a key for a URL", smilesigCommand("send", ours.APIKey), "must have http"},
+		{"a key for a product", smilesigCommand("send", "-product", ours.APIKey, url), "not one of the products"},
 		{"a key for a certificate", smilesigCommand("serve", "-addr", "127.0.0.1:0", "-tls", "/no/such/"+ours.APIKey), "-tls: no such file"},
 		{"a key among the arguments", smilesigCommand("sign", "made-up-key"), "too many arguments"},
 		{"flags behind an argument", smilesigCommand("send", url, "-v3"), "flags come first"},
@@ -147,11 +147,11 @@ func TestUsage(t *testing.T) {
 
 		{"send: no URL", smilesigCommand("send"), "no URL"},
 		{"send: no such flag", smilesigCommand("send", "-v4", url), "not defined"},
-		{"send: no http", smilesigCommand("send", "ftp://127.0.0.1"), "must be http"},
-		{"send: no host", smilesigCommand("send", "127.0.0.1:80"), "must be http"},
+		{"send: no http", smilesigCommand("send", "ftp://127.0.0.1"), "must have http"},
+		{"send: no host", smilesigCommand("send", "127.0.0.1:80"), "must have http"},
 		{"send: none", smilesigCommand("send", "-n", "0", url), "more than 0"},
 		{"send: no time", smilesigCommand("send", "-timeout", "0s", url), "more than 0"},
-		{"send: no such product", smilesigCommand("send", "-product", "palm_reading", url), "none of the products"},
+		{"send: no such product", smilesigCommand("send", "-product", "palm_reading", url), "not one of the products"},
 		{"send: no such outcome", smilesigCommand("send", "-outcome", "perfect", url), "-outcome must be"},
 		{"send: key and body on stdin", smilesigCommand("send", "-key-file", "-", "-body", "-", url), "cannot both"},
 
@@ -160,9 +160,9 @@ func TestUsage(t *testing.T) {
 		{"serve: no host for the page", smilesigCommand("serve", "-ui", ":8086"), "-ui must be"},
 		{"serve: nobody decides", smilesigCommand("serve", "-hold"), "-hold needs -ui"},
 		{"serve: no host", smilesigCommand("serve", "-addr", ":8085"), "a host and a port"},
-		{"serve: every host", smilesigCommand("serve", "-addr", "0.0.0.0:0"), "can be sent to"},
-		{"serve: every host of IPv6", smilesigCommand("serve", "-addr", "[::]:0"), "can be sent to"},
-		{"serve: every host of IPv4 in IPv6", smilesigCommand("serve", "-addr", "[::ffff:0.0.0.0]:0"), "can be sent to"},
+		{"serve: every host", smilesigCommand("serve", "-addr", "0.0.0.0:0"), "requests can reach"},
+		{"serve: every host of IPv6", smilesigCommand("serve", "-addr", "[::]:0"), "requests can reach"},
+		{"serve: every host of IPv4 in IPv6", smilesigCommand("serve", "-addr", "[::ffff:0.0.0.0]:0"), "requests can reach"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

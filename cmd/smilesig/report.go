@@ -6,11 +6,12 @@ import (
 	"text/tabwriter"
 )
 
-// A report is what is found out. It has no key, no signature and nothing of the body.
+// A report is what an examiner finds. It has no key, no signature and nothing of the
+// body.
 type report struct {
 	Accepted   bool        `json:"accepted"`
 	Status     int         `json:"status"`           // what Verifier.Handler answers with
-	Reason     string      `json:"reason,omitempty"` // a word, as of smilesig.Reason
+	Reason     string      `json:"reason,omitempty"` // the word of smilesig.Reason
 	Detail     string      `json:"detail,omitempty"` // the error
 	Steps      []step      `json:"steps"`
 	WouldMatch []candidate `json:"would_match,omitempty"`

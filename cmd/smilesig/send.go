@@ -17,13 +17,12 @@ import (
 
 const sendHelp = `Usage: smilesig send [flags] url
 
-Send posts a signed sample callback to a URL, as Smile ID would, and prints what
-it is answered with. The samples are about nobody real; each run has a job number
-of its own. Without -v3 the pair is in the body. What has no answer is printed
-with the cause.
+Send posts a signed sample callback to a URL, as Smile ID would, and prints the
+answer. If no answer comes, it prints the cause. The people in the samples are
+made up. Each run has a new job number. Without -v3 the pair is in the body.
 
-Whoever receives it can use the pair until it is too old: send to servers of
-your own only, and over https if they are not on this machine.
+Whoever receives the callback can use the pair until it is too old. Send only to
+your own servers, and use https if they are not on this machine.
 
 	smilesig send http://127.0.0.1:8080/callbacks
 	smilesig send -outcome declined -job job-17 -user user-4 http://127.0.0.1:8080/callbacks
@@ -31,9 +30,9 @@ your own only, and over https if they are not on this machine.
 	smilesig send -stale http://127.0.0.1:8080/callbacks
 	smilesig send -swap http://127.0.0.1:8080/callbacks
 
-Refused (exit code 1): if any answer is not a 2xx, or none comes. A server that
-verifies refuses -stale and -forged, with 401; one that has a replay guard, too,
-refuses the last of -swap, with 503.
+The exit code is 1 if an answer is not a 2xx or does not come. A server that
+verifies callbacks refuses -stale and -forged with 401. A server with a guard
+refuses the second body of -swap with 503.
 
 Products:
 
@@ -47,18 +46,18 @@ Products with -v3:
 func send(ctx context.Context, p *program, args []string) error {
 	flags := newFlags("send", fmt.Sprintf(sendHelp, productList(smilesig.InBody), productList(smilesig.InHeader)))
 	credential := addCredentialFlags(flags)
-	product := flags.String("product", "biometric_kyc", "the `name` of a product of the lists above")
-	bodyFile := flags.String("body", "", "send the JSON in this `file`, - for standard input, instead of a sample")
+	product := flags.String("product", "biometric_kyc", "the `name` of a product in the lists above")
+	bodyFile := flags.String("body", "", "send the JSON in this `file` instead of a sample; - means standard input")
 	outcome := flags.String("outcome", "approved", "the `outcome`: approved, declined, provisional or failed")
-	jobID := flags.String("job", "", "your `ID` of the job (default job-1); in v3 Smile ID's (default a new one)")
+	jobID := flags.String("job", "", "your `ID` of the job (default job-1); with -v3, Smile ID's ID (default a new one)")
 	userID := flags.String("user", "user-1", "your `ID` of the person")
 	v3 := flags.Bool("v3", false, "send a v3 webhook, with the pair in its headers")
 	stale := flags.Bool("stale", false, "sign for a day ago")
 	forged := flags.Bool("forged", false, "sign with a key that is not the partner's")
-	swap := flags.Bool("swap", false, "send another body with the same pair afterwards")
-	n := flags.Int("n", 1, "send the same callback this many `times`, as when it is delivered again")
+	swap := flags.Bool("swap", false, "afterwards send another body with the same pair")
+	n := flags.Int("n", 1, "send the same callback this many `times`")
 	timeout := flags.Duration("timeout", 35*time.Second, "how long to wait for each answer")
-	asJSON := flags.Bool("json", false, "print a line of JSON for each callback; status 0 is no answer")
+	asJSON := flags.Bool("json", false, "print a line of JSON for each callback; status 0 means no answer")
 	if err := p.parse(flags, args, 1); err != nil {
 		return err
 	}
@@ -116,20 +115,19 @@ func parseTarget(target string) (string, error) {
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usagef("the URL must be http:// or https:// and a host")
+		return "", usagef("the URL must have http:// or https:// and a host")
 	}
 	return target, nil
 }
 
-// sampleJob returns a job that never was. Its ID is always a new one, but for the
-// one that is asked for in v3.
+// sampleJob returns a made-up job. It has a new ID, unless -v3 and -job give one.
 func sampleJob(product, jobID, userID string, isV3 bool) (smilesigtest.Job, error) {
 	j := smilesigtest.Job{Product: product, JobID: cmp.Or(jobID, "job-1"), UserID: userID, Placement: smilesig.InBody}
 	if isV3 {
 		j.Placement, j.ID = smilesig.InHeader, jobID
 	}
 	if _, ok := smilesigtest.Sample(product, j.Placement); !ok {
-		return j, usagef("-product is none of the products")
+		return j, usagef("-product is not one of the products")
 	}
 	return j, nil
 }
@@ -153,7 +151,8 @@ func otherThan(o smilesigtest.Outcome) smilesigtest.Outcome {
 	return smilesigtest.Approved
 }
 
-// newSender returns a client that follows no redirect, which is not a 2xx either.
+// newSender returns a client that follows no redirect, because a redirect is not a
+// 2xx.
 func newSender(timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout:       timeout,
@@ -161,17 +160,17 @@ func newSender(timeout time.Duration) *http.Client {
 	}
 }
 
-// An answer is what a callback got.
+// An answer is the answer to a callback.
 type answer struct {
 	Number       int    `json:"number"`
 	Swapped      bool   `json:"swapped"`
-	Status       int    `json:"status"` // 0 is no answer
+	Status       int    `json:"status"` // 0 means no answer
 	Acknowledged bool   `json:"acknowledged"`
-	Cause        string `json:"cause,omitempty"` // of no answer
+	Cause        string `json:"cause,omitempty"` // why no answer came
 }
 
-// deliver sends callbacks one after the other, until one has no answer. Those
-// that have another body than the first are swapped.
+// deliver sends callbacks one after the other, until one has no answer. A callback
+// with another body than the first is swapped.
 func (p *program) deliver(ctx context.Context, client *http.Client, to string, callbacks []smilesigtest.Callback, asJSON bool) error {
 	allAcknowledged := true
 	for i, cb := range callbacks {
@@ -200,8 +199,8 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 	return nil
 }
 
-// unanswered returns the cause, without the URL, which may have secrets, if err is
-// the client's; nil if it is not: what cannot be signed is not sent.
+// unanswered returns why a callback has no answer, without the URL, which may have
+// secrets. It returns nil if err is not the client's: then nothing was sent.
 func unanswered(err error) error {
 	var ofClient *url.Error
 	if errors.As(err, &ofClient) {

@@ -20,33 +20,37 @@ import (
 
 const serveHelp = `Usage: smilesig serve [flags]
 
-Serve stands in for Smile ID on a port of this machine, for developing without
-an account. Use a made-up partner ID and key, never real ones: any will do, as
-long as your program has the same. List the address among smilesig.Transport's
-Origins, or set it as the server of one of Smile ID's SDKs. The v3 SDKs want
-https: -tls makes a certificate and writes it to a file for them to trust.
+Serve stands in for Smile ID on a port of this machine, so that you can develop
+without an account. Make up a partner ID and a key, and give the same to your
+program. Never use real ones. List the address in the Origins of
+smilesig.Transport, or set it as the server of one of Smile ID's SDKs. The v3
+SDKs need https: -tls makes a certificate and writes it to a file. Let the SDKs
+trust that file.
 
-It checks the pair of each request where the endpoint wants it, answers as Smile
-ID would, takes the zip of an upload, and sends a signed callback to the
-callback_url of the request, if that is on this machine or -allow-callbacks-to
-has its host. It prints a line for each request: what came, what it was answered
-with, "accepted" or why not; for each outcome of a job; and for each attempt to
-send a callback: what that was answered with, or why there was no answer.
+Serve checks the pair of each request where the endpoint wants it, answers as
+Smile ID would, and takes the zip of an upload. It sends a signed callback to the
+callback_url of the request if that is on this machine, or if -allow-callbacks-to
+has its host. It prints one line for
 
-A job is approved, or as partner_params.sandbox_result asks for: "0" approved,
-"1" declined, "2" provisional and then approved. With -ui there is a page to look
-at requests, jobs and callbacks and to decide, repeat and spoil them; with -hold
-jobs wait for it. What is approximate is in the docs of smilesigtest.
+	each request: its path, the status, and "accepted" or why it was refused
+	each outcome of a job
+	each attempt to send a callback: the status, or why no answer came
 
-It answers to localhost, the host of -addr and those of -host only, and not to
-web pages (requests with an Origin). It stops on an interrupt or a termination
-signal, and remembers the last 200 requests, jobs and callbacks.
+A job is approved, unless partner_params.sandbox_result is "1" (declined) or "2"
+(provisional, then approved). -ui shows a page with the requests, jobs and
+callbacks. There you can decide jobs and send callbacks again, also stale or with
+another body. With -hold, jobs wait until you decide them there. The docs of
+smilesigtest say what is only approximate.
+
+Serve answers requests to localhost, the host of -addr and the hosts of -host
+only. It refuses web pages (requests with an Origin). It stops on an interrupt or
+a termination signal. It remembers the last 200 requests, jobs and callbacks.
 
 	SMILE_PARTNER_ID=085 SMILE_API_KEY=made-up smilesig serve -addr 127.0.0.1:8085
 	smilesig serve -partner 085 -key-file made-up.txt -tls cert.pem -ui 127.0.0.1:8086
 `
 
-// kept bounds the memory: what is kept of one request is less than 100 KB.
+// kept limits the memory: serve keeps less than 100 KB of one request.
 const kept = 200
 
 type serveFlags struct {
@@ -59,14 +63,14 @@ type serveFlags struct {
 func addServeFlags(flags *flag.FlagSet) *serveFlags {
 	f := &serveFlags{
 		credential: addCredentialFlags(flags),
-		addr:       flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on, a host that requests can be sent to;\nport 0 is a free one"),
-		tls:        flags.String("tls", "", "serve https, and write the certificate that is made for it to this `file`"),
+		addr:       flags.String("addr", "127.0.0.1:8085", "the `host:port` to listen on; requests must be able to reach the host;\nport 0 means a free port"),
+		tls:        flags.String("tls", "", "serve https, and write its new certificate to this `file`"),
 		ui:         flags.String("ui", "", "show a page on this `host:port`, such as 127.0.0.1:8086"),
 		stale:      flags.Bool("refuse-stale", false, "refuse requests whose timestamp a Verifier would refuse"),
 		hold:       flags.Bool("hold", false, "leave every job undecided until somebody decides it on the page"),
 		asJSON:     flags.Bool("json", false, "print lines of JSON"),
 	}
-	flags.Var(&f.hosts, "host", "answer to this host `name`, too; may be repeated")
+	flags.Var(&f.hosts, "host", "answer requests to this host `name`, too; may be repeated")
 	flags.Var(&f.callbackHosts, "allow-callbacks-to", "send callbacks to this `host`, too; may be repeated")
 	return f
 }
@@ -84,9 +88,9 @@ func (l *hostList) Set(host string) error {
 func (f *serveFlags) check() error {
 	switch {
 	case !canBeSentTo(*f.addr):
-		return usagef("-addr must be a host and a port that requests can be sent to, such as 127.0.0.1:8085")
+		return usagef("-addr must be a host and a port that requests can reach, such as 127.0.0.1:8085")
 	case *f.ui != "" && !canBeSentTo(*f.ui):
-		return usagef("-ui must be a host and a port that a browser can be sent to, such as 127.0.0.1:8086")
+		return usagef("-ui must be a host and a port that a browser can reach, such as 127.0.0.1:8086")
 	case *f.hold && *f.ui == "":
 		return usagef("-hold needs -ui, where jobs are decided")
 	}
@@ -121,7 +125,7 @@ func serve(ctx context.Context, p *program, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	events := make(chan event, 1000) // so that whoever reads the lines need not keep up with requests
+	events := make(chan event, 1000) // so that requests do not wait for a slow reader of the lines
 	page := newPage(ctx, c.PartnerID, f.pageHosts())
 	server, err := f.start(c, func(s *smilesigtest.Server) {
 		f.configure(s)
@@ -137,7 +141,7 @@ func serve(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer server.Close()
-	defer stop() // first, because Close waits for what waits to send an event
+	defer stop() // before Close, because Close waits for senders of events
 	if err := f.writeCertificate(server); err != nil {
 		return err
 	}
@@ -179,14 +183,14 @@ func (f *serveFlags) writeCertificate(server *smilesigtest.Server) error {
 	return nil
 }
 
-// canBeSentTo reports whether addr names one host, which 0.0.0.0 does not: upload
-// URLs have that host.
+// canBeSentTo reports whether addr names one host, because upload URLs have that
+// host. 0.0.0.0 names none.
 func canBeSentTo(addr string) bool {
 	resolved, err := net.ResolveTCPAddr("tcp", addr)
 	return err == nil && resolved.IP != nil && !resolved.IP.IsUnspecified()
 }
 
-// An event is what serve prints a line about.
+// An event is something that serve prints a line about.
 type event interface{ line() string }
 
 type listening struct {
@@ -222,8 +226,8 @@ func (e jobEvent) line() string { return fmt.Sprintf("job %s  %s  %s", e.Job, e.
 
 type callbackEvent struct {
 	URL    string `json:"callback"`
-	Status int    `json:"status"`          // 0 is no answer
-	Cause  string `json:"cause,omitempty"` // of no answer
+	Status int    `json:"status"`          // 0 means no answer
+	Cause  string `json:"cause,omitempty"` // why no answer came
 }
 
 func (e callbackEvent) line() string {
@@ -268,7 +272,7 @@ func (r *reporter) run(ctx context.Context, events <-chan event) error {
 	}
 }
 
-// printLeft prints what has happened before the server was closed.
+// printLeft prints what happened before the server was closed.
 func (r *reporter) printLeft(events <-chan event) error {
 	for {
 		select {
@@ -293,7 +297,8 @@ func (r *reporter) print(e event) error {
 // escaped keeps a path, which a stranger may have written, on one line.
 func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
-// withoutSecrets leaves out of a URL where secrets are: user info and query.
+// withoutSecrets leaves out the parts of a URL that may have secrets: user info and
+// query.
 func withoutSecrets(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

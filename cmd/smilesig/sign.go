@@ -10,10 +10,10 @@ import (
 
 const signHelp = `Usage: smilesig sign [flags]
 
-Sign prints a pair for now, or for the text that -timestamp gives: what a
-request to Smile ID carries. With -inject it reads a JSON object from standard
-input and prints it with the pair as its first members; a pair that is there is
-replaced, every other byte stays.
+Sign prints a pair for a request to Smile ID. It signs the time now, or the text
+of -timestamp. With -inject it reads a JSON object from standard input and prints
+it with the pair as its first members. It replaces a pair that is already there.
+Every other byte stays as it is.
 
 A pair is good with any body until it is too old. Treat it like a password.
 
@@ -21,14 +21,15 @@ A pair is good with any body until it is too old. Treat it like a password.
 	smilesig sign -inject <request.json | curl -d @- -H 'Content-Type: application/json' …
 	smilesig sign -key-file key.txt -json | jq -r .signature
 
-Refused (exit code 1): a body that is no JSON object, or another partner's.
+It refuses a body that is not a JSON object or that names another partner (exit
+code 1).
 `
 
 func sign(_ context.Context, p *program, args []string) error {
 	flags := newFlags("sign", signHelp)
 	credential := addCredentialFlags(flags)
 	inject := flags.Bool("inject", false, "put the pair into the JSON object on standard input")
-	timestamp := flags.String("timestamp", "", "sign this `text`, as it stands, instead of now;\nwith -inject it must look like 2006-01-02T15:04:05.000Z")
+	timestamp := flags.String("timestamp", "", "sign this `text` as it is, instead of the time now;\nwith -inject it must look like 2006-01-02T15:04:05.000Z")
 	asJSON := flags.Bool("json", false, "print the pair as JSON; not with -inject")
 	if err := p.parse(flags, args, 0); err != nil {
 		return err

@@ -14,22 +14,22 @@ import (
 
 const verifyHelp = `Usage: smilesig verify [flags] [body]
 
-Verify reads the body of a callback from a file, or from standard input, and
-says what a smilesig.Verifier makes of it, step by step:
+Verify reads the body of a callback from a file, or from standard input. It
+checks the callback as a smilesig.Verifier does, step by step:
 
 	form       is there one pair of strings, in the headers or in the JSON body?
-	signature  which credential makes this signature of this timestamp?
+	signature  which credential has signed this timestamp?
 	age        is the timestamp neither too old nor in the future?
-	guard      not checked; a guard has to see every callback of its server
+	guard      not checked, because a guard must see every callback of its server
 
-If no credential matches, it tries every key that it was given with its own
-partner ID and with the accepted ones, with and without leading zeros, and says
-what would match. That is how to find a padded ID or the key of the other
-environment.
+If no credential matches, Verify tries every given key with its own partner ID
+and with the accepted ones, with and without leading zeros. It prints what would
+match. So it finds an ID with lost zeros, or the key of the other environment.
 
 To capture a refused callback, let your Verifier's OnReject write the body to
-one file and the headers, with r.Header.Write, to another; ExampleVerifier_onReject
-of package smilesig shows how. Say with -at when it came: it ages.
+one file, and the headers to another with r.Header.Write. The example
+ExampleVerifier_onReject of package smilesig shows how. Give the time when the
+callback came with -at: otherwise its age counts until now.
 
 It prints no key, no signature and nothing of the body.
 
@@ -37,9 +37,9 @@ It prints no key, no signature and nothing of the body.
 	smilesig verify -headers headers.txt -at 2024-01-02T03:04:05.678Z webhook.json
 	smilesig verify -try sandbox.txt -json <callback.json
 
-The file of -headers may start with a request line, which is skipped.
-The files of -accept and -try have a partner ID, a space and an API key on each
-line. Refused (exit code 1): what a Verifier refuses.
+The file of -headers may start with a request line. Each line of the files of
+-accept and -try has a partner ID, a space and an API key. Verify refuses what a
+Verifier refuses (exit code 1).
 `
 
 func verify(ctx context.Context, p *program, args []string) error {
@@ -75,16 +75,16 @@ func addVerifyFlags(flags *flag.FlagSet) verifyFlags {
 	return verifyFlags{
 		credential: addCredentialFlags(flags),
 		accept:     flags.String("accept", "", "a `file` with further credentials that are accepted"),
-		try:        flags.String("try", "", "a `file` with credentials that are not accepted, to see whether one would match"),
-		headers:    flags.String("headers", "", "the `file` with the headers, each a line \"Name: value\""),
-		at:         flags.String("at", "", "the `time` when the callback came, in any layout of Smile ID's (default now)"),
+		try:        flags.String("try", "", "a `file` with credentials that are not accepted: would one of them match?"),
+		headers:    flags.String("headers", "", "the `file` with the headers, one on each line: \"Name: value\""),
+		at:         flags.String("at", "", "the `time` when the callback came, in any layout that Smile ID writes (default now)"),
 		maxAge:     flags.Duration("max-age", smilesig.DefaultMaxAge, "the oldest timestamp that is accepted"),
 		maxSkew:    flags.Duration("max-skew", smilesig.DefaultMaxSkew, "how far in the future a timestamp may be"),
 		asJSON:     flags.Bool("json", false, "print JSON"),
 	}
 }
 
-// read reads everything that the flags and the name of the body's file refer to.
+// read reads every file that the flags and bodyFile name.
 func (f verifyFlags) read(p *program, bodyFile string) (e examiner, err error) {
 	if stdinUses(bodyFile, *f.credential.keyFile, *f.headers, *f.accept, *f.try) > 1 {
 		return e, usagef("only one thing can be on standard input; name the file with the body")
@@ -126,8 +126,8 @@ func receivedAt(text string) (time.Time, error) {
 	return t, nil
 }
 
-// readCredentials returns those that are accepted, the current one first, and
-// those that are only tried.
+// readCredentials returns the credentials that are accepted, the current one first,
+// and those that are only tried.
 func (f verifyFlags) readCredentials(p *program) (accepted, tried []namedCredential, err error) {
 	current, err := f.credential.read(p)
 	if err != nil {
@@ -142,7 +142,7 @@ func (f verifyFlags) readCredentials(p *program) (accepted, tried []namedCredent
 	return accepted, named("tried", others), err
 }
 
-// readHeader reads lines "Name: value". Its errors quote none, because one has
+// readHeader reads lines "Name: value". Its errors quote no line, because one has
 // the signature.
 func (p *program) readHeader(file string) (http.Header, error) {
 	header := http.Header{}

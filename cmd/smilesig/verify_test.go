@@ -143,8 +143,8 @@ func TestVerifySaysWhatItDidNotLookAt(t *testing.T) {
 			assert.Contains(t, r.Detail, test.reason)
 			assert.Equal(t, []step{
 				{"form", fails, r.Detail},
-				{"signature", notChecked, "not looked at, because the form fails"},
-				{"age", notChecked, "not looked at, because the form fails"},
+				{"signature", notChecked, "not checked, because the form fails"},
+				{"age", notChecked, "not checked, because the form fails"},
 				guardStep,
 			}, r.Steps)
 		})
@@ -219,7 +219,7 @@ accepted (HTTP 200)
 	assert.Equal(t, exitRefused, code)
 	assert.Equal(t, `form       holds        the pair is in the body, as in v1 and v2
 signature  fails        current: partner ID 85
-age        not checked  anyone can write a timestamp that no signature confirms
+age        not checked  no signature confirms the timestamp, so anyone can have written it
 guard      not checked  a server with a guard refuses a second body with the same pair
 hint       would match  partner ID 085 with the key of current
 hint                    configure the partner ID and the key together, exactly as they are in the portal
