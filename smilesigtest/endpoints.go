@@ -213,7 +213,10 @@ func verifyNow(product string) func(*Server, *call) reply {
 		if fault != "" {
 			return denied(codeInvalid, fault)
 		}
-		j.Product, j.CallbackURL = product, "" // the answer has the result
+		if j.CallbackURL != "" && remark == "" {
+			remark = "the answer has the result, so callback_url is ignored"
+		}
+		j.Product, j.CallbackURL = product, ""
 		s.addJob(j)
 		o := s.decideNow(j)
 		a := accepted(s.signed(j.result(o, s.now()), Untampered)).remarking(remark)

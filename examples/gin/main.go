@@ -78,7 +78,8 @@ func takeCallback(keep keepFunc) gin.HandlerFunc {
 }
 
 // logVerdict stands for a partner's own code. That looks up the job, keeps the
-// verdict, and leaves a job alone that is decided.
+// verdict unless IsFinalResult is "false", and leaves a job alone that is decided.
+// examples/readback shows how, and compares the ids in the body with the job's.
 func logVerdict(ctx context.Context, job, verdict string) error {
 	cb, isVerified := smilesig.FromContext(ctx)
 	if !isVerified || job == "" {
