@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,23 +129,4 @@ func parseTimestamp(text string) (time.Time, error) {
 		n *= 1000
 	}
 	return time.UnixMilli(n), err
-}
-
-// naive is handWritten, with any of the credentials.
-func (c negativeCase) naive(same func(received, own string) bool) bool {
-	header := http.Header{}
-	for _, nameValue := range c.Headers {
-		header.Add(nameValue[0], nameValue[1])
-	}
-	return slices.ContainsFunc(c.Credentials, func(credential credential) bool {
-		return handWritten(header, c.body(), credential, same)
-	})
-}
-
-func sameText(received, own string) bool { return received == own }
-
-func sameBytes(received, own string) bool {
-	a, err := base64.StdEncoding.DecodeString(received)
-	b, _ := base64.StdEncoding.DecodeString(own)
-	return err == nil && hmac.Equal(a, b)
 }
