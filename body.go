@@ -28,13 +28,14 @@ func (b *buffer) release() {
 	}
 }
 
+// roomForStrangers is the most room for a body before bytes arrive: declaring a
+// length costs a sender nothing.
+const roomForStrangers = 64 << 10
+
 // readAll reads body to its end, but no more than limit+1 bytes, so that b.Len()
-// shows that a body is too long. It makes room for the declared length, but not
-// for much before bytes arrive, because declaring a length costs a sender
-// nothing.
-func (b *buffer) readAll(body io.Reader, declaredLen, limit int64) error {
-	const mostAtOnce = 64 << 10
-	b.Grow(int(max(0, min(declaredLen, mostAtOnce))) + bytes.MinRead)
+// shows that a body is too long. It makes room bytes of room at first.
+func (b *buffer) readAll(body io.Reader, room, limit int64) error {
+	b.Grow(int(max(0, room)) + bytes.MinRead)
 	b.limited = io.LimitedReader{R: body, N: min(limit, math.MaxInt64-1) + 1}
 	_, err := b.ReadFrom(&b.limited)
 	b.limited.R = nil

@@ -67,7 +67,7 @@ func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
 		body = http.NoBody
 	}
 	limit := v.maxBytes()
-	err := b.readAll(body, r.ContentLength, limit)
+	err := b.readAll(body, min(r.ContentLength, roomForStrangers), limit)
 	switch {
 	case int64(b.Len()) > limit:
 		b.Truncate(int(limit))

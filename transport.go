@@ -296,7 +296,7 @@ func readRequestBody(b *buffer, req *http.Request) error {
 	if declared > 0 { // 0 with a body means that the length is unknown
 		limit = declared
 	}
-	err := b.readAll(req.Body, declared, limit)
+	err := b.readAll(req.Body, min(declared, 2*DefaultMaxBytes), limit)
 	if err == nil {
 		err = closeOnce()
 	}
@@ -369,7 +369,7 @@ func answerError(req *http.Request, res *http.Response, err error) error {
 // DefaultMaxBytes.
 func peekPair(res *http.Response) (receivedPair, error) {
 	var start buffer // not pooled: the caller reads on from it
-	err := start.readAll(res.Body, res.ContentLength, DefaultMaxBytes)
+	err := start.readAll(res.Body, min(res.ContentLength, roomForStrangers), DefaultMaxBytes)
 	rest := io.Reader(res.Body)
 	if err != nil {
 		rest = failedReader{err}
