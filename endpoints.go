@@ -85,31 +85,31 @@ var defaultOrigins = []string{
 
 // placements says where known paths want the pair, whatever the Content-Type.
 var placements = map[string]Placement{
-	"/v1/upload":                      InBody, // [sdk], like those below
-	"/v1/id_verification":             InBody,
-	"/v1/async_id_verification":       InBody,
-	"/v1/business_verification":       InBody,
-	"/v1/async_business_verification": InBody,
-	"/v1/job_status":                  InBody,
-	"/v1/token":                       InBody,
-	"/v1/aml":                         InBody,
-	"/v1/smile_links":                 InBody,
-	"/v1/products_config":             InBody,
-	"/v1/valid_documents":             InBody,
-	"/v1/totp_consent":                InBody,
-	"/v1/backfill_users":              InBody,
-	"/v2/verify":                      InBody, // [docs], like those below
-	"/v2/verify_async":                InBody,
-	"/api/v2/partner/wallet_balance":  InBody,
-	"/api/v2/partner/id_status":       InBody,
+	"/v1/upload":                      InBody, // [sdk]
+	"/v1/id_verification":             InBody, // [sdk]
+	"/v1/async_id_verification":       InBody, // [sdk]
+	"/v1/business_verification":       InBody, // [sdk]
+	"/v1/async_business_verification": InBody, // [sdk]
+	"/v1/job_status":                  InBody, // [sdk]
+	"/v1/token":                       InBody, // [sdk]
+	"/v1/aml":                         InBody, // [sdk]
+	"/v1/smile_links":                 InBody, // [sdk]
+	"/v1/products_config":             InBody, // [sdk]
+	"/v1/valid_documents":             InBody, // [sdk]
+	"/v1/totp_consent":                InBody, // [sdk]
+	"/v1/backfill_users":              InBody, // [sdk]
+	"/v2/verify":                      InBody, // [docs]
+	"/v2/verify_async":                InBody, // [docs]
+	"/api/v2/partner/wallet_balance":  InBody, // [docs]
+	"/api/v2/partner/id_status":       InBody, // [docs]
 
-	"/v2/verify-phone-number":         InHeader, // [docs], like those below
-	"/v2/async-verify-phone":          InHeader,
-	"/v2/async-verify-address":        InHeader,
-	"/v1/async-verify-address":        InHeader,
-	"/v2/smart-selfie-enroll":         InHeader, // [docs, sdk], like those below
-	"/v2/smart-selfie-authentication": InHeader,
-	"/v2/smart-selfie-compare":        InHeader,
+	"/v2/verify-phone-number":         InHeader, // [docs]
+	"/v2/async-verify-phone":          InHeader, // [docs]
+	"/v2/async-verify-address":        InHeader, // [docs]
+	"/v1/async-verify-address":        InHeader, // [docs]
+	"/v2/smart-selfie-enroll":         InHeader, // [docs, sdk]
+	"/v2/smart-selfie-authentication": InHeader, // [docs, sdk]
+	"/v2/smart-selfie-compare":        InHeader, // [docs, sdk]
 
 	"/v1/auth_smile": Unsigned, // its "signature": true is its own [sdk]
 	"/v1/services":   Unsigned, // [sdk]

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// The reasons for refusing a callback or a request. Every refusal wraps one of
-// them, unless the configuration is faulty. [StatusCode] and [Reason] tell them
-// apart.
+// The reasons for refusing a callback or a request. Only a faulty configuration,
+// and a request's body that cannot be read, are reported without one of them.
+// [StatusCode] and [Reason] tell them apart.
 var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
