@@ -12,11 +12,14 @@ import (
 func isNamed(key, name string) bool { return len(key) == len(name) && strings.EqualFold(key, name) }
 
 // headerValues returns all values of a header.
-func headerValues(h http.Header, name string) []string {
-	var all []string
+func headerValues(h http.Header, name string) (all []string) {
 	for key, values := range h {
-		if isNamed(key, name) {
-			all = append(all, values...)
+		switch {
+		case !isNamed(key, name):
+		case all == nil:
+			all = values
+		default:
+			all = slices.Concat(all, values)
 		}
 	}
 	return all
