@@ -29,7 +29,7 @@ func (f *figures) markdown() string {
 		"bytes and hand them on, but their MAC covers the body, which Smile ID's does not, and they do not look whether it is JSON. %q is what the handler alone takes.",
 		bench.StandardWebhook, bench.Stripe, bench.Slack, bench.Bare)
 	m.ratios(f.inbound, bench.Smilesig)
-	m.line("Beyond the copy of the request with its context, smilesig's Handler allocates %.0f things, whatever the body.", f.allocations)
+	m.line("Allocations of smilesig's Handler beyond a copy of the request with a callback in its context, whatever the body: %.0f.", f.allocations)
 	m.line("%s", bounds)
 
 	m.line("## Requests: an http.RoundTripper around one that reads the body")
