@@ -101,20 +101,21 @@ type receivedPair struct{ timestamp, signature half }
 
 type half struct {
 	count      int    // how often it is given
-	text       string // its first value
+	text       []byte // its first value
 	notAString bool
 }
 
-func (h *half) add(text string, isString bool) {
+func (h *half) add(text []byte, isString bool) {
 	if h.count++; h.count == 1 {
 		h.text, h.notAString = text, !isString
 	}
 }
 
 func (h *half) addAll(texts []string) {
-	for _, text := range texts {
-		h.add(text, true)
+	if h.count == 0 && len(texts) > 0 {
+		h.text = []byte(texts[0])
 	}
+	h.count += len(texts)
 }
 
 // hasAny reports whether there is at least half of a pair.

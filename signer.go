@@ -161,21 +161,21 @@ func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 // check the age of timestamp; a [Verifier] does. It never panics and does not
 // allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
-	return s.confirm(Pair{timestamp, signature}) != nil
+	return s.confirm([]byte(timestamp), []byte(signature)) != nil
 }
 
 // maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
 // above longestTimestamp.
 const maxTimestampLen = 64
 
-// confirm returns the key that has signed p, or nil.
-func (s *Signer) confirm(p Pair) (signedBy *key) {
-	if p.Timestamp == "" || len(p.Timestamp) > maxTimestampLen || len(p.Signature) != signatureLen {
+// confirm returns the key that has signed timestamp with signature, or nil.
+func (s *Signer) confirm(timestamp, signature []byte) (signedBy *key) {
+	if len(timestamp) == 0 || len(timestamp) > maxTimestampLen || len(signature) != signatureLen {
 		return nil
 	}
 	for _, k := range s.load() {
-		own := k.sign(p.Timestamp)
-		if subtle.ConstantTimeCompare(own[:], []byte(p.Signature)) == 1 && signedBy == nil {
+		own := k.sign(timestamp)
+		if subtle.ConstantTimeCompare(own[:], signature) == 1 && signedBy == nil {
 			signedBy = k
 		}
 	}
@@ -242,11 +242,11 @@ func newKey(c Credential) *key {
 }
 
 func (k *key) pair(timestamp string) Pair {
-	signature := k.sign(timestamp)
+	signature := k.sign([]byte(timestamp))
 	return Pair{Timestamp: timestamp, Signature: string(signature[:])}
 }
 
-func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
+func (k *key) sign(timestamp []byte) (signature [signatureLen]byte) {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
 	m.message = append(append(m.message[:0], timestamp...), k.suffix...)
@@ -261,7 +261,7 @@ func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
 // it, so that members can be left out one by one.
 func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 	const pairFormat = `"` + memberSignature + `":"%s","` + memberTimestamp + `":"%s"`
-	signature := k.sign(timestamp)
+	signature := k.sign([]byte(timestamp))
 	signed := make([]byte, 0, len(body)+len(pairFormat)+len(signature)+len(timestamp))
 
 	copied := bytes.IndexByte(body, '{') + 1 // how much of body is in signed
@@ -280,8 +280,8 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 			copied = m.End
 			return
 		case m.Is(memberPartnerID), m.Is(memberClientID):
-			if id, isString := m.Text(); partnerErr == nil && (!isString || id != k.partnerID) {
-				partnerErr = partnerError(id, k.partnerID)
+			if id, isString := m.Text(); partnerErr == nil && (!isString || string(id) != k.partnerID) {
+				partnerErr = partnerError(string(id), k.partnerID)
 			}
 		}
 		if m.Comma < 0 {

@@ -351,7 +351,7 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placeme
 // once.
 func (t *Transport) confirms(pair receivedPair) bool {
 	isOnce := pair.timestamp.count == 1 && pair.signature.count == 1
-	return isOnce && t.Signer.Confirm(pair.timestamp.text, pair.signature.text)
+	return isOnce && t.Signer.confirm(pair.timestamp.text, pair.signature.text) != nil
 }
 
 // answerError adds the status to err. For a v3 call it also says that the call

@@ -220,6 +220,10 @@ func TestTransportRefuses(t *testing.T) {
 			to("https://evil.example")(nil, r)
 			r.Header = http.Header{"content-type": {"application/vnd.api+json"}}
 		}, smilesig.ErrOrigin, ""},
+		{"JSON elsewhere, its type's name in two cases", func(_ *transport, r *request) {
+			to("https://evil.example")(nil, r)
+			r.Header = http.Header{"Content-Type": {"text/plain"}, "content-type": {"application/json"}}
+		}, smilesig.ErrOrigin, ""},
 		{"what looks like JSON elsewhere", elsewhere("/", "application/x-json"), smilesig.ErrOrigin, ""},
 		{"JSON among other types elsewhere", elsewhere("/", "text/plain, application/JSON"), smilesig.ErrOrigin, ""},
 		{"a selfie elsewhere", elsewhere("/v2/smart-selfie-enroll", "multipart/form-data"), smilesig.ErrOrigin, ""},

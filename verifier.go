@@ -122,7 +122,8 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 
 // A confirmedPair is a pair that a credential has signed, of whatever age.
 type confirmedPair struct {
-	Pair
+	timestamp        string
+	signature        []byte
 	partnerID, label string
 	placement        Placement // Unsigned where there is no pair
 }
@@ -158,7 +159,7 @@ func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target str
 			return Callback{}, err
 		}
 	}
-	t, ok := parseTimestamp(pair.Timestamp)
+	t, ok := parseTimestamp(pair.timestamp)
 	if !ok {
 		return Callback{}, fmt.Errorf("%w: confirmed, but not a timestamp that Smile ID writes", ErrStale)
 	}
@@ -176,7 +177,7 @@ func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target str
 	return Callback{
 		PartnerID:  pair.partnerID,
 		Label:      pair.label,
-		Timestamp:  pair.Timestamp,
+		Timestamp:  pair.timestamp,
 		Time:       t,
 		Placement:  pair.placement,
 		SeenBefore: seen,
@@ -201,12 +202,11 @@ func (v *Verifier) confirm(received receivedPair, placement Placement) (confirme
 	case signature.count == 0:
 		return confirmedPair{}, fmt.Errorf("%w: no signature", ErrMissing)
 	}
-	pair := Pair{timestamp.text, signature.text}
-	signedBy := v.Signer.confirm(pair)
+	signedBy := v.Signer.confirm(timestamp.text, signature.text)
 	if signedBy == nil {
 		return confirmedPair{}, ErrSignature
 	}
-	return confirmedPair{pair, signedBy.partnerID, signedBy.label, placement}, nil
+	return confirmedPair{string(timestamp.text), signature.text, signedBy.partnerID, signedBy.label, placement}, nil
 }
 
 func (v *Verifier) checkAge(t time.Time) error {
@@ -226,8 +226,8 @@ func (v *Verifier) bind(ctx context.Context, pair confirmedPair, target string, 
 	if v.Guard == nil {
 		return false, nil
 	}
-	content := contentDigest(pair.Signature, target, body)
-	bound, seen, err := v.Guard.Bind(ctx, pairDigest(pair.Signature), content, v.bindingLife())
+	content := contentDigest(pair.signature, target, body)
+	bound, seen, err := v.Guard.Bind(ctx, pairDigest(pair.signature), content, v.bindingLife())
 	switch {
 	case errors.Is(err, ErrGuard):
 		return false, err
@@ -253,14 +253,14 @@ func (v *Verifier) bindingLife() time.Duration {
 
 // pairDigest returns the name of a pair in a guard. It is not the pair itself,
 // because whoever reads the guard's store could use that.
-func pairDigest(signature string) Digest {
-	return sha256.Sum256([]byte("smilesig: pair " + signature))
+func pairDigest(signature []byte) Digest {
+	return sha256.Sum256(append([]byte("smilesig: pair "), signature...))
 }
 
 // contentDigest returns what a pair is bound to. Because it covers the signature,
 // a reader of the store cannot tell which of two likely bodies it was. The
 // lengths separate the parts.
-func contentDigest(signature, target string, body []byte) (digest Digest) {
+func contentDigest(signature []byte, target string, body []byte) (digest Digest) {
 	h := sha256.New()
 	fmt.Fprintf(h, "smilesig: content %d %d %d %s%s", len(signature), len(target), len(body), signature, target)
 	h.Write(body)

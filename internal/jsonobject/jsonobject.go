@@ -45,16 +45,16 @@ func (m Member) Is(name string) bool {
 }
 
 // Text returns the member's value unescaped, and whether it is a string at all.
-func (m Member) Text() (string, bool) {
+func (m Member) Text() (text []byte, isString bool) {
 	if m.Value[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	if bytes.IndexByte(m.Value, '\\') < 0 {
-		return string(m.Value[1 : len(m.Value)-1]), true
+		return m.Value[1 : len(m.Value)-1], true
 	}
-	var text string
-	err := json.Unmarshal(m.Value, &text)
-	return text, err == nil
+	var unescaped string
+	err := json.Unmarshal(m.Value, &unescaped)
+	return []byte(unescaped), err == nil
 }
 
 // firstChar unescapes the first character of a valid string's content. For a

@@ -26,7 +26,7 @@ func TestScanFindsTheTopLevelMembers(t *testing.T) {
 			assert.Empty(t, strings.TrimSpace(doc[m.Comma+1:m.Start]))
 		}
 		text, _ := m.Text()
-		got = append(got, found{string(m.Name), string(m.Value), text})
+		got = append(got, found{string(m.Name), string(m.Value), string(text)})
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []found{
@@ -81,7 +81,7 @@ func TestText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		text, isString := jsonobject.Member{Value: []byte(tt.value)}.Text()
-		assert.Equal(t, tt.want, text)
+		assert.Equal(t, tt.want, string(text))
 		assert.Equal(t, tt.isString, isString)
 	}
 }
