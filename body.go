@@ -33,7 +33,8 @@ func (b *buffer) release() {
 const roomForStrangers = 64 << 10
 
 // readAll reads body to its end, but no more than limit+1 bytes, so that b.Len()
-// shows that a body is too long. It makes room bytes of room at first.
+// shows that a body is too long. room is the number of bytes to make room for at
+// first.
 func (b *buffer) readAll(body io.Reader, room, limit int64) error {
 	b.Grow(int(max(0, room)) + bytes.MinRead)
 	b.limited = io.LimitedReader{R: body, N: min(limit, math.MaxInt64-1) + 1}

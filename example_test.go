@@ -179,7 +179,7 @@ func TestCapture(t *testing.T) {
 	assert.Equal(t, "made up", string(body))
 }
 
-// What a verified handler answers, in a test as yours may be.
+// A test of a handler, as you can write it for yours.
 func TestHandlerOfYours(t *testing.T) {
 	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
 	signer, err := smilesig.NewSigner(credential)

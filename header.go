@@ -101,7 +101,7 @@ type receivedPair struct{ timestamp, signature half }
 
 type half struct {
 	count      int    // how often it is given
-	text       []byte // its first value
+	text       []byte // its first value; in a body, a part of that body
 	notAString bool
 }
 
