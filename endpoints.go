@@ -1,6 +1,7 @@
 package smilesig
 
 import (
+	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -66,7 +67,7 @@ const (
 func (p Placement) String() string {
 	names := []string{"Unsigned", "InBody", "InHeader"}
 	if p < 0 || int(p) >= len(names) {
-		return "Placement(invalid)"
+		return fmt.Sprintf("Placement(%d)", int(p))
 	}
 	return names[p]
 }

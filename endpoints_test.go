@@ -91,8 +91,8 @@ func TestPlacementForOddContentTypes(t *testing.T) {
 }
 
 func TestPlacementsHaveNames(t *testing.T) {
-	assert.Equal(t, "Unsigned InBody InHeader Placement(invalid)",
-		fmt.Sprint(smilesig.Unsigned, smilesig.InBody, smilesig.InHeader, smilesig.Placement(3)))
+	assert.Equal(t, "Unsigned InBody InHeader Placement(7) Placement(-1)",
+		fmt.Sprint(smilesig.Unsigned, smilesig.InBody, smilesig.InHeader, smilesig.Placement(7), smilesig.Placement(-1)))
 }
 
 func TestDefaultOriginsAreTheCallersOwn(t *testing.T) {

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// The reasons for refusing a callback or a request. Only a faulty configuration,
-// and a request's body that cannot be read, are reported without one of them.
-// [StatusCode] and [Reason] tell them apart.
+// The reasons for refusing a callback or a request. Any other error means a
+// request body that cannot be read. [StatusCode] and [Reason] tell them apart.
 var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
@@ -22,6 +21,7 @@ var (
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide
 	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request is for an origin that is not in Origins
 	ErrPartner   = errors.New("smilesig: another partner's body")  // the body names another partner than the credential
+	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader; every try fails
 )
 
 // An AgeError reports a timestamp that is too old or too far in the future. It
@@ -65,6 +65,7 @@ var classes = []struct {
 	{ErrMalformed, "malformed", http.StatusBadRequest},
 	{ErrOrigin, "origin", http.StatusInternalServerError},
 	{ErrPartner, "partner", http.StatusInternalServerError},
+	{ErrConfig, "config", http.StatusInternalServerError},
 }
 
 func classOf(err error) (reason string, status int) {
@@ -84,7 +85,7 @@ func classOf(err error) (reason string, status int) {
 //   - 413 for ErrTooLarge and 415 for ErrEncoded
 //   - 503 for ErrReplayed and ErrGuard, because the callback may be genuine and
 //     should be sent again
-//   - 500 for any other error, such as a faulty configuration
+//   - 500 for any other error, such as ErrConfig
 //   - 200 for nil
 func StatusCode(err error) int {
 	if err == nil {
@@ -96,8 +97,8 @@ func StatusCode(err error) int {
 
 // Reason returns one word for err, for logs and metrics: "malformed",
 // "missing", "signature", "stale", "future", "replayed", "too_large",
-// "encoded", "guard", "origin" or "partner"; "other" for any other error, and
-// "" for nil.
+// "encoded", "guard", "origin", "partner" or "config"; "other" for any other
+// error, and "" for nil.
 func Reason(err error) string {
 	if err == nil {
 		return ""

@@ -31,6 +31,7 @@ func TestReasonAndStatusCode(t *testing.T) {
 		{smilesig.ErrGuard, "guard", 503},
 		{smilesig.ErrOrigin, "origin", 500},
 		{smilesig.ErrPartner, "partner", 500},
+		{smilesig.ErrConfig, "config", 500},
 		{&smilesig.AgeError{}, "stale", 401},
 		{&smilesig.AgeError{Age: -1}, "future", 401},
 		{fmt.Errorf("%w: %w", smilesig.ErrGuard, smilesig.ErrTooLarge), "guard", 503}, // whatever the guard's own error is

@@ -26,7 +26,7 @@ const signedSuffix = "sid_request"
 // HMAC-SHA256.
 const signatureLen = (sha256.Size + 2) / 3 * 4
 
-var errNoCredential = errors.New("smilesig: the Signer has no credential: it is nil or was not made by NewSigner")
+var errNoCredential = fmt.Errorf("%w: the Signer has no credential: it is nil or was not made by NewSigner", ErrConfig)
 
 // A Credential is a partner ID and one of its API keys. Both are used as they
 // are: 085 and 85 are two partners, and a key is never decoded.
@@ -141,8 +141,8 @@ func (s *Signer) Sign(t time.Time) Pair {
 }
 
 // SignTimestamp returns the current credential's pair for timestamp. It signs the
-// text as it is. It returns an error if the Signer is nil or zero, or if
-// [ParseTimestamp] refuses timestamp.
+// text as it is. It returns ErrConfig if the Signer is nil or zero,
+// and an error if [ParseTimestamp] refuses timestamp.
 func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 	keys := s.load()
 	if keys == nil {
@@ -186,8 +186,9 @@ func (s *Signer) confirm(timestamp, signature []byte) (signedBy *key) {
 // pair for t as its first members. It drops top-level signature and timestamp
 // members that body has already. Every other byte stays as it is.
 //
-// Inject returns an error if the Signer is nil or zero. It also returns
+// Inject returns
 //
+//   - [ErrConfig] if the Signer is nil or zero
 //   - [ErrMalformed] unless body is one JSON object in valid UTF-8, without a
 //     byte-order mark and nested at most 10,000 deep; the error says what is
 //     wrong and at what offset

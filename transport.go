@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -98,7 +97,7 @@ type Transport struct {
 //   - [ErrEncoded] if such a body has a Content-Encoding
 //   - [ErrPartner] if such a body names another partner
 //   - the cause, if such a body cannot be read or the request's context ends
-//   - an error that wraps none of these, for a faulty configuration
+//   - [ErrConfig] for a faulty configuration
 //
 // After sending, it returns the error of Base, or [ErrSignature] or [ErrMissing]
 // with ConfirmResponses.
@@ -160,7 +159,7 @@ type decision struct {
 // decide refuses what can be refused without reading the body.
 func (t *Transport) decide(req *http.Request) (decision, error) {
 	if req.URL == nil {
-		return decision{}, errors.New("smilesig: the request has no URL")
+		return decision{}, fmt.Errorf("%w: the request has no URL", ErrConfig)
 	}
 	listed, err := t.isListed(req.URL)
 	switch {
@@ -194,7 +193,7 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 	case placement == Unsigned:
 		return Unsigned, nil
 	case placement != InBody && placement != InHeader:
-		return Unsigned, fmt.Errorf("smilesig: no such placement: %d", placement)
+		return Unsigned, fmt.Errorf("%w: no such placement: %v", ErrConfig, placement)
 	case t.Signer.load() == nil:
 		return Unsigned, errNoCredential
 	case placement == InHeader:
@@ -217,7 +216,7 @@ func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
 	for _, origin := range t.Origins {
 		if !originForm.MatchString(origin) {
 			named := origin[strings.LastIndexByte(origin, '@')+1:] // what is in front of an @ may be a password
-			return false, fmt.Errorf("smilesig: faulty Transport: %q in Origins is not scheme://host[:port]", named)
+			return false, fmt.Errorf("%w: %q in Origins of the Transport is not scheme://host[:port]", ErrConfig, named)
 		}
 	}
 	origins := t.Origins

@@ -233,7 +233,7 @@ func TestTransportRefuses(t *testing.T) {
 		{"a raw API key elsewhere", secret("smileid-api-key"), smilesig.ErrOrigin, ""},
 		{"a redirected form", redirected("multipart/form-data"), smilesig.ErrOrigin, ""},
 		{"a redirected body without a type", redirected(""), smilesig.ErrOrigin, ""},
-		{"no URL", func(_ *transport, r *request) { r.URL = nil }, nil, "the request has no URL"},
+		{"no URL", func(_ *transport, r *request) { r.URL = nil }, smilesig.ErrConfig, "the request has no URL"},
 
 		{"no body", func(_ *transport, r *request) { r.Body = nil }, smilesig.ErrMalformed, ""},
 		{"NoBody", func(_ *transport, r *request) { r.Body = http.NoBody }, smilesig.ErrMalformed, ""},
@@ -249,26 +249,26 @@ func TestTransportRefuses(t *testing.T) {
 		{"8 EiB declared", reads(strings.NewReader("{}"), math.MaxInt64), smilesig.ErrMalformed, ""},
 		{"1 MiB declared, an endless body", reads(endless, 1<<20), smilesig.ErrMalformed, ""},
 
-		{"no Signer for the body", func(tr *transport, _ *request) { tr.Signer = nil }, nil, "no credential"},
-		{"no Signer for the headers", func(tr *transport, r *request) { tr.Signer, r.URL.Path = nil, "/v2/smart-selfie-enroll" }, nil, "no credential"},
+		{"no Signer for the body", func(tr *transport, _ *request) { tr.Signer = nil }, smilesig.ErrConfig, "no credential"},
+		{"no Signer for the headers", func(tr *transport, r *request) { tr.Signer, r.URL.Path = nil, "/v2/smart-selfie-enroll" }, smilesig.ErrConfig, "no credential"},
 		{"no Signer to confirm the answer", func(tr *transport, r *request) {
 			tr.Signer, tr.ConfirmResponses, r.URL.Path = nil, true, "/v3/aml/sync"
-		}, nil, "no credential"},
-		{"an origin without a scheme", origins(smileID, "127.0.0.1:9"), nil, `"127.0.0.1:9" in Origins`},
-		{"an origin without a host", origins("http:///"), nil, `"http:///" in Origins`},
-		{"an origin with a path", origins("http://127.0.0.1:9/v1"), nil, `"http://127.0.0.1:9/v1" in Origins`},
-		{"an origin with a query", origins("http://127.0.0.1:9?"), nil, "in Origins"},
-		{"an empty origin", origins(""), nil, `"" in Origins`},
-		{"an origin behind a space", origins(smileID, " "+smileID), nil, `in Origins`},
-		{"an origin and a line end", origins(smileID + "\n"), nil, `in Origins`},
-		{"an origin with a port only", origins("http://:8080"), nil, `in Origins`},
-		{"an origin whose port is no number", origins("https://x:port"), nil, `in Origins`},
-		{"an origin without brackets", origins("https://::1"), nil, `in Origins`},
-		{"an origin with a wildcard", origins("https://*.example.com"), nil, `in Origins`},
-		{"an origin with a password", origins("https://user:pass@example.com"), nil, `"example.com" in Origins`},
+		}, smilesig.ErrConfig, "no credential"},
+		{"an origin without a scheme", origins(smileID, "127.0.0.1:9"), smilesig.ErrConfig, `"127.0.0.1:9" in Origins`},
+		{"an origin without a host", origins("http:///"), smilesig.ErrConfig, `"http:///" in Origins`},
+		{"an origin with a path", origins("http://127.0.0.1:9/v1"), smilesig.ErrConfig, `"http://127.0.0.1:9/v1" in Origins`},
+		{"an origin with a query", origins("http://127.0.0.1:9?"), smilesig.ErrConfig, "in Origins"},
+		{"an empty origin", origins(""), smilesig.ErrConfig, `"" in Origins`},
+		{"an origin behind a space", origins(smileID, " "+smileID), smilesig.ErrConfig, `in Origins`},
+		{"an origin and a line end", origins(smileID + "\n"), smilesig.ErrConfig, `in Origins`},
+		{"an origin with a port only", origins("http://:8080"), smilesig.ErrConfig, `in Origins`},
+		{"an origin whose port is no number", origins("https://x:port"), smilesig.ErrConfig, `in Origins`},
+		{"an origin without brackets", origins("https://::1"), smilesig.ErrConfig, `in Origins`},
+		{"an origin with a wildcard", origins("https://*.example.com"), smilesig.ErrConfig, `in Origins`},
+		{"an origin with a password", origins("https://user:pass@example.com"), smilesig.ErrConfig, `"example.com" in Origins`},
 		{"a placement that is none", func(tr *transport, _ *request) {
 			tr.Placement = func(*request) smilesig.Placement { return 7 }
-		}, nil, "no such placement: 7"},
+		}, smilesig.ErrConfig, "no such placement: Placement(7)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			transport, base := newTransport(t)
@@ -278,10 +278,7 @@ func TestTransportRefuses(t *testing.T) {
 			before, header := *req, maps.Clone(req.Header)
 			res, err := transport.RoundTrip(req)
 			assert.Nil(t, res)
-			require.Error(t, err)
-			if tt.want != nil {
-				assert.ErrorIs(t, err, tt.want)
-			}
+			require.ErrorIs(t, err, tt.want)
 			assert.True(t, strings.HasPrefix(err.Error(), "smilesig: "), err)
 			assert.ErrorContains(t, err, tt.text)
 			assert.NotContains(t, err.Error(), "pass", "no user info")

@@ -103,7 +103,7 @@ type Callback struct {
 // not parse the body. Otherwise it takes the pair from the body. Verify returns
 // the first of these errors that applies:
 //
-//   - an error that wraps none of these, for a faulty configuration
+//   - [ErrConfig]
 //   - [ErrEncoded]
 //   - [ErrTooLarge]
 //   - [ErrMalformed], [ErrMissing] or [ErrSignature], for the pair
@@ -134,9 +134,9 @@ type confirmedPair struct {
 func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair, error) {
 	switch {
 	case v.Signer.load() == nil:
-		return confirmedPair{}, fmt.Errorf("smilesig: faulty Verifier: %w", errNoCredential)
+		return confirmedPair{}, errNoCredential
 	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
-		return confirmedPair{}, errors.New("smilesig: faulty Verifier: MaxAge, MaxSkew or MaxBytes is negative")
+		return confirmedPair{}, fmt.Errorf("%w: MaxAge, MaxSkew or MaxBytes of the Verifier is negative", ErrConfig)
 	case head.isEncoded:
 		return confirmedPair{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
 	case declaredLen > v.maxBytes():
