@@ -6,9 +6,11 @@ import (
 	"math"
 	"net/http"
 	"sync"
-
-	"example.com/smilesig/internal/jsonobject"
 )
+
+// DefaultMaxBytes is the longest body of a callback if MaxBytes of the [Verifier]
+// is 0, and the longest answer that a [Transport] confirms.
+const DefaultMaxBytes = 4 << 20
 
 // A buffer holds a body. Buffers are pooled: most bodies are small, some hold
 // several photos.
@@ -79,18 +81,4 @@ func (l *lentBody) Close() error {
 	defer l.mu.Unlock()
 	l.rest, l.closed = nil, true
 	return nil
-}
-
-// bodyPair returns the top-level pair of a JSON object. If body is not a JSON
-// object, it returns the error of jsonobject.
-func bodyPair(body []byte) (pair receivedPair, err error) {
-	err = jsonobject.Scan(body, func(m jsonobject.Member) {
-		switch {
-		case m.Is(memberSignature):
-			pair.signature.add(m.Text())
-		case m.Is(memberTimestamp):
-			pair.timestamp.add(m.Text())
-		}
-	})
-	return pair, err
 }

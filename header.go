@@ -35,32 +35,11 @@ func replaceHeader(h http.Header, name, value string) {
 	h.Set(name, value)
 }
 
-// A messageHead is what the headers of a callback or of an answer say.
-type messageHead struct {
-	pair      receivedPair
-	isEncoded bool // has a Content-Encoding other than identity
-	hasLength bool // has a Content-Length
-}
-
-// readHead goes through the headers once, because every callback pays for it.
-func readHead(h http.Header) (head messageHead) {
-	for key, values := range h {
-		switch {
-		case isNamed(key, headerCallbackSignature):
-			head.pair.signature.addAll(values)
-		case isNamed(key, headerCallbackTimestamp):
-			head.pair.timestamp.addAll(values)
-		case isNamed(key, "Content-Encoding"):
-			head.isEncoded = head.isEncoded || slices.ContainsFunc(values, isEncoding)
-		case isNamed(key, "Content-Length"):
-			head.hasLength = true
-		}
-	}
-	return head
-}
-
-func isEncoding(contentEncoding string) bool {
-	return contentEncoding != "" && !strings.EqualFold(contentEncoding, "identity")
+// isEncoded reports whether a Content-Encoding other than identity is declared.
+func isEncoded(h http.Header) bool {
+	return slices.ContainsFunc(headerValues(h, "Content-Encoding"), func(encoding string) bool {
+		return encoding != "" && !strings.EqualFold(encoding, "identity")
+	})
 }
 
 // isJSON reports whether a Content-Type of JSON is declared.
@@ -95,28 +74,3 @@ func hasSecret(h http.Header) bool {
 func isUntyped(h http.Header) bool { return strings.Join(headerValues(h, "Content-Type"), "") == "" }
 
 func isJSONOrUntyped(h http.Header) bool { return isUntyped(h) || isJSON(h) }
-
-// A receivedPair is a pair as a message carries it, right or wrong.
-type receivedPair struct{ timestamp, signature half }
-
-type half struct {
-	count      int    // how often it is given
-	text       []byte // its first value; in a body, a part of that body
-	notAString bool
-}
-
-func (h *half) add(text []byte, isString bool) {
-	if h.count++; h.count == 1 {
-		h.text, h.notAString = text, !isString
-	}
-}
-
-func (h *half) addAll(texts []string) {
-	if h.count == 0 && len(texts) > 0 {
-		h.text = []byte(texts[0])
-	}
-	h.count += len(texts)
-}
-
-// hasAny reports whether there is at least half of a pair.
-func (p receivedPair) hasAny() bool { return p.timestamp.count+p.signature.count > 0 }

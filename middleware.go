@@ -28,10 +28,9 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 		body := buffers.Get().(*buffer)
 		defer body.release()
 
-		head := readHead(r.Header)
-		pair, err := v.checkHead(head, r.ContentLength)
+		pair, err := v.checkHead(r.Header, r.ContentLength)
 		if err == nil {
-			err = v.readBody(body, r, head.hasLength)
+			err = v.readBody(body, r)
 		}
 		if err != nil {
 			closeConnection(w, r)
@@ -58,7 +57,7 @@ func closeConnection(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody reads the body of a callback into b, no further than MaxBytes.
-func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
+func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 	if len(r.PostForm) > 0 || r.MultipartForm != nil {
 		return fmt.Errorf("%w: something in front of the Handler has parsed the body as a form", ErrMalformed)
 	}
@@ -82,10 +81,16 @@ func (v *Verifier) readBody(b *buffer, r *http.Request, hasLength bool) error {
 		return &readError{ErrMalformed, err}
 	case r.ContentLength < 0 && b.Len() == 0:
 		return fmt.Errorf("%w: the body is empty; something in front of the Handler has probably read it", ErrMalformed)
-	case hasLength && r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength: // what inflates a body deletes the header
+	case hasLength(r) && int64(b.Len()) != r.ContentLength:
 		return fmt.Errorf("%w: the body has %d bytes and its Content-Length says %d; something in front of the Handler has probably read or replaced it", ErrMalformed, b.Len(), r.ContentLength)
 	}
 	return nil
+}
+
+// hasLength reports whether r declares how long its body is. What inflates a body
+// in front deletes the header and leaves the field.
+func hasLength(r *http.Request) bool {
+	return len(headerValues(r.Header, "Content-Length")) > 0 && r.ContentLength >= 0
 }
 
 // targetOf returns the path and query of r as they were received.

@@ -93,8 +93,8 @@ type Signer struct {
 }
 
 // NewSigner returns a Signer that signs with current and confirms the pairs that
-// current or one of accepted has signed. During a rotation, accepted has the old
-// key, for example. If two credentials confirm a pair, the first one counts.
+// current or one of accepted has signed. During a rotation, pass the old
+// credential in accepted. If two credentials confirm a pair, the first one counts.
 //
 // NewSigner refuses a partner ID or an API key that is empty or has white space
 // around it. The error names every fault.
@@ -161,25 +161,25 @@ func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 // check the age of timestamp; a [Verifier] does. It never panics and does not
 // allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
-	return s.confirm([]byte(timestamp), []byte(signature)) != nil
+	return s.signedBy([]byte(timestamp), []byte(signature)) != nil
 }
 
 // maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
 // above longestTimestamp.
 const maxTimestampLen = 64
 
-// confirm returns the key that has signed timestamp with signature, or nil.
-func (s *Signer) confirm(timestamp, signature []byte) (signedBy *key) {
+// signedBy returns the key that has signed timestamp with signature, or nil.
+func (s *Signer) signedBy(timestamp, signature []byte) (signer *key) {
 	if len(timestamp) == 0 || len(timestamp) > maxTimestampLen || len(signature) != signatureLen {
 		return nil
 	}
 	for _, k := range s.load() {
 		own := k.sign(timestamp)
-		if subtle.ConstantTimeCompare(own[:], signature) == 1 && signedBy == nil {
-			signedBy = k
+		if subtle.ConstantTimeCompare(own[:], signature) == 1 && signer == nil {
+			signer = k
 		}
 	}
-	return signedBy
+	return signer
 }
 
 // Inject returns a copy of body, a JSON object, with the current credential's
@@ -213,8 +213,6 @@ func (s *Signer) load() []*key {
 	}
 	return nil
 }
-
-func formatTimestamp(t time.Time) string { return t.UTC().Format(TimestampLayout) }
 
 // A key signs for one credential. The API key itself is only in the closure
 // that makes its MACs, where nothing that prints a Signer can reach it.

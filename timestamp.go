@@ -11,6 +11,16 @@ import (
 // always in UTC: RFC 3339 with exactly three fraction digits and a Z.
 const TimestampLayout = "2006-01-02T15:04:05.000Z"
 
+// currentTime reads a clock that may be nil.
+func currentTime(clock func() time.Time) time.Time {
+	if clock == nil {
+		return time.Now()
+	}
+	return clock()
+}
+
+func formatTimestamp(t time.Time) string { return t.UTC().Format(TimestampLayout) }
+
 // ParseTimestamp reads the timestamps that Smile ID and its official SDKs write:
 //
 //   - 2024-01-02T03:04:05.678Z: the fraction may have up to nine digits or be
@@ -18,8 +28,8 @@ const TimestampLayout = "2006-01-02T15:04:05.000Z"
 //   - 2024-01-02 03:04:05 UTC, or 2024-01-02 03:04:05 ±hhmm
 //   - 1704164645 (seconds since 1970) or 1704164645678 (milliseconds)
 //
-// It refuses everything else, also dates that the calendar does not have and
-// offsets beyond 23:59. The result is in UTC. The error wraps [ErrMalformed] and
+// It refuses everything else, including impossible dates and offsets beyond
+// 23:59. The result is in UTC. The error wraps [ErrMalformed] and
 // does not quote the text.
 //
 // A signature covers the text of its timestamp. Keep that text, because a parsed

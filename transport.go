@@ -202,7 +202,7 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 		return Unsigned, fmt.Errorf("%w: the request has no body for the pair", ErrMalformed)
 	case !isJSONOrUntyped(req.Header):
 		return Unsigned, fmt.Errorf("%w: the body for the pair is not JSON", ErrMalformed)
-	case readHead(req.Header).isEncoded:
+	case isEncoded(req.Header):
 		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
 	}
 	return InBody, nil
@@ -329,10 +329,10 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placeme
 	case required && kind == 3: // it leads to an answer that need not be signed
 		return answerError(req, res, ErrMissing)
 	case isV3(req):
-		pair = readHead(res.Header).pair
+		pair = pairInHeaders(res.Header)
 	case placement == Unsigned && !required || kind != 2:
 		return nil
-	case required || isJSONOrUntyped(res.Header) && !readHead(res.Header).isEncoded:
+	case required || isJSONOrUntyped(res.Header) && !isEncoded(res.Header):
 		pair, err = peekPair(res)
 	}
 	switch {
@@ -350,7 +350,7 @@ func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placeme
 // once.
 func (t *Transport) confirms(pair receivedPair) bool {
 	isOnce := pair.timestamp.count == 1 && pair.signature.count == 1
-	return isOnce && t.Signer.confirm(pair.timestamp.text, pair.signature.text) != nil
+	return isOnce && t.Signer.signedBy(pair.timestamp.text, pair.signature.text) != nil
 }
 
 // answerError adds the status to err. For a v3 call it also says that the call
@@ -384,7 +384,7 @@ func peekPair(res *http.Response) (receivedPair, error) {
 	case len(body) > DefaultMaxBytes:
 		return receivedPair{}, fmt.Errorf("longer than %d bytes", DefaultMaxBytes)
 	}
-	pair, err := bodyPair(body)
+	pair, err := pairInBody(body)
 	if err != nil || pair.timestamp.count == 0 || pair.signature.count == 0 {
 		return receivedPair{}, err // a member alone need not be half of a pair
 	}

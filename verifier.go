@@ -11,11 +11,10 @@ import (
 	"time"
 )
 
-// Zero fields of a [Verifier] mean these limits.
+// Zero fields of a [Verifier] mean these limits and [DefaultMaxBytes].
 const (
-	DefaultMaxAge   = 15 * time.Minute
-	DefaultMaxSkew  = time.Minute
-	DefaultMaxBytes = 4 << 20
+	DefaultMaxAge  = 15 * time.Minute
+	DefaultMaxSkew = time.Minute
 )
 
 // A Verifier decides whether a callback carries a confirmed and fresh pair. Set
@@ -112,8 +111,7 @@ type Callback struct {
 //   - [ErrReplayed], or [ErrGuard] together with the guard's own error
 //   - an [*AgeError] again, for a callback that became stale while the guard answered
 func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) (Callback, error) {
-	head := readHead(header)
-	pair, err := v.checkHead(head, int64(len(body)))
+	pair, err := v.checkHead(header, int64(len(body)))
 	if err != nil {
 		return Callback{}, err
 	}
@@ -131,18 +129,19 @@ type confirmedPair struct {
 // checkHead makes the decisions that need no body, so that a forged pair in
 // headers does not make us read one. The returned pair is zero if there is none
 // in the headers.
-func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair, error) {
+func (v *Verifier) checkHead(header http.Header, declaredLen int64) (confirmedPair, error) {
 	switch {
 	case v.Signer.load() == nil:
 		return confirmedPair{}, errNoCredential
 	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
 		return confirmedPair{}, fmt.Errorf("%w: MaxAge, MaxSkew or MaxBytes of the Verifier is negative", ErrConfig)
-	case head.isEncoded:
+	case isEncoded(header):
 		return confirmedPair{}, fmt.Errorf("%w: only identity is accepted", ErrEncoded)
 	case declaredLen > v.maxBytes():
 		return confirmedPair{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
-	case head.pair.hasAny():
-		return v.confirm(head.pair, InHeader)
+	}
+	if received := pairInHeaders(header); received.hasAny() {
+		return v.checkPair(received, InHeader)
 	}
 	return confirmedPair{}, nil
 }
@@ -151,11 +150,11 @@ func (v *Verifier) checkHead(head messageHead, declaredLen int64) (confirmedPair
 // there is one.
 func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
 	if pair.placement == Unsigned {
-		received, err := bodyPair(body)
+		received, err := pairInBody(body)
 		if err != nil {
 			return Callback{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
-		if pair, err = v.confirm(received, InBody); err != nil {
+		if pair, err = v.checkPair(received, InBody); err != nil {
 			return Callback{}, err
 		}
 	}
@@ -188,9 +187,9 @@ func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxA
 func (v *Verifier) maxSkew() time.Duration { return cmp.Or(v.MaxSkew, DefaultMaxSkew) }
 func (v *Verifier) maxBytes() int64        { return cmp.Or(v.MaxBytes, DefaultMaxBytes) }
 
-// confirm refuses a pair unless both halves are strings that are given once, and
+// checkPair refuses a pair unless both halves are strings that are given once, and
 // one of our credentials has signed it.
-func (v *Verifier) confirm(received receivedPair, placement Placement) (confirmedPair, error) {
+func (v *Verifier) checkPair(received receivedPair, placement Placement) (confirmedPair, error) {
 	timestamp, signature := received.timestamp, received.signature
 	switch {
 	case timestamp.count > 1 || signature.count > 1:
@@ -202,7 +201,7 @@ func (v *Verifier) confirm(received receivedPair, placement Placement) (confirme
 	case signature.count == 0:
 		return confirmedPair{}, fmt.Errorf("%w: no signature", ErrMissing)
 	}
-	signedBy := v.Signer.confirm(timestamp.text, signature.text)
+	signedBy := v.Signer.signedBy(timestamp.text, signature.text)
 	if signedBy == nil {
 		return confirmedPair{}, ErrSignature
 	}
@@ -266,12 +265,4 @@ func contentDigest(signature []byte, target string, body []byte) (digest Digest)
 	h.Write(body)
 	h.Sum(digest[:0])
 	return digest
-}
-
-// currentTime reads a clock that may be nil.
-func currentTime(clock func() time.Time) time.Time {
-	if clock == nil {
-		return time.Now()
-	}
-	return clock()
 }

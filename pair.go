@@ -1,0 +1,53 @@
+package smilesig
+
+import (
+	"net/http"
+
+	"example.com/smilesig/internal/jsonobject"
+)
+
+// A receivedPair is a pair as a message carries it, right or wrong.
+type receivedPair struct{ timestamp, signature half }
+
+type half struct {
+	count      int    // how often it is given
+	text       []byte // its first value; in a body, a part of that body
+	notAString bool
+}
+
+func (h *half) add(text []byte, isString bool) {
+	if h.count++; h.count == 1 {
+		h.text, h.notAString = text, !isString
+	}
+}
+
+func (h *half) addAll(texts []string) {
+	if h.count == 0 && len(texts) > 0 {
+		h.text = []byte(texts[0])
+	}
+	h.count += len(texts)
+}
+
+// hasAny reports whether there is at least half of a pair.
+func (p receivedPair) hasAny() bool { return p.timestamp.count+p.signature.count > 0 }
+
+// pairInHeaders returns the pair in the headers of a callback or of an answer.
+func pairInHeaders(h http.Header) (pair receivedPair) {
+	pair.timestamp.addAll(headerValues(h, headerCallbackTimestamp))
+	pair.signature.addAll(headerValues(h, headerCallbackSignature))
+	return pair
+}
+
+// pairInBody returns the top-level pair of a JSON object. If body is not a JSON
+// object, it returns the error of jsonobject.
+func pairInBody(body []byte) (pair receivedPair, err error) {
+	err = jsonobject.Scan(body, func(m jsonobject.Member) {
+		switch {
+		case m.Is(memberSignature):
+			pair.signature.add(m.Text())
+		case m.Is(memberTimestamp):
+			pair.timestamp.add(m.Text())
+		}
+	})
+	return pair, err
+}
