@@ -55,30 +55,22 @@ func (e *readError) Unwrap() []error { return []error{e.what, e.cause} }
 // A lentBody is a request body on a pooled buffer. After Close it reads nothing,
 // so a late or concurrent read gets an error and never another request's bytes.
 type lentBody struct {
-	mu     sync.Mutex
-	rest   []byte
-	closed bool
+	mu   sync.Mutex
+	read func(p []byte) (int, error) // nil after Close; fmt prints no bytes of a func
 }
 
 func (l *lentBody) Read(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.closed:
+	if l.read == nil {
 		return 0, http.ErrBodyReadAfterClose
-	case len(p) == 0:
-		return 0, nil
-	case len(l.rest) == 0:
-		return 0, io.EOF
 	}
-	n := copy(p, l.rest)
-	l.rest = l.rest[n:]
-	return n, nil
+	return l.read(p)
 }
 
 func (l *lentBody) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rest, l.closed = nil, true
+	l.read = nil
 	return nil
 }

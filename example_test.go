@@ -80,7 +80,7 @@ func ExampleTransport() {
 
 // newServer takes the callbacks of each job at a URL of its own.
 func newServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server {
-	verifier := &smilesig.Verifier{Signer: signer, Guard: new(smilesig.MemoryGuard)}
+	verifier := &smilesig.Verifier{Signer: signer}
 	mux := http.NewServeMux()
 	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
 	return &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
@@ -115,9 +115,10 @@ func ExampleVerifier_Handler() {
 	// 404
 }
 
-// statusOf decides about a callback that comes from a queue, without an http.Request.
-func statusOf(ctx context.Context, verifier *smilesig.Verifier, header http.Header, body []byte) int {
-	if _, err := verifier.Verify(ctx, header, body); err != nil {
+// statusOf decides about a callback without an http.Request. target is the path
+// and query that it came to.
+func statusOf(ctx context.Context, verifier *smilesig.Verifier, target string, header http.Header, body []byte) int {
+	if _, err := verifier.Verify(ctx, target, header, body); err != nil {
 		return smilesig.StatusCode(err)
 	}
 	return http.StatusOK
@@ -128,8 +129,8 @@ func ExampleVerifier_Verify() {
 	verifier := &smilesig.Verifier{Signer: signer}
 	pair, body := signer.Sign(time.Now()), []byte(`{"status":"clear"}`)
 	header := http.Header{"response-signature": {pair.Signature}, "response-timestamp": {pair.Timestamp}}
-	fmt.Println(statusOf(context.Background(), verifier, header, body))
-	fmt.Println(statusOf(context.Background(), verifier, nil, body))
+	fmt.Println(statusOf(context.Background(), verifier, "/callbacks", header, body))
+	fmt.Println(statusOf(context.Background(), verifier, "/callbacks", nil, body))
 	// Output:
 	// 200
 	// 401
@@ -242,7 +243,7 @@ func TestDocumentsKeepToTheCode(t *testing.T) {
 	}
 	all := strings.Join(compiled, "\n")
 	for _, name := range tests {
-		assert.Contains(t, all, "func "+name[1]+"(", "no such test")
+		assert.True(t, strings.Contains(all, "func "+name[1]+"("), "no such test: %s", name[1])
 	}
 }
 

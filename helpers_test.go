@@ -41,10 +41,10 @@ func newSigner(t testing.TB, current smilesig.Credential, accepted ...smilesig.C
 	return s
 }
 
-// newVerifier accepts testCredential's pairs at testTime.
+// newVerifier accepts testCredential's pairs at testTime, with any body.
 func newVerifier(t testing.TB) *smilesig.Verifier {
 	t.Helper()
-	return &smilesig.Verifier{Signer: newSigner(t, testCredential), Now: at(testTime)}
+	return &smilesig.Verifier{Signer: newSigner(t, testCredential), Now: at(testTime), Guard: smilesig.NoGuard}
 }
 
 // signedBody is a callback's body with a pair of testCredential made at testTime.

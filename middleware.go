@@ -6,54 +6,59 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+
+	"example.com/smilesig/internal/unread"
 )
 
 // Handler returns a handler that runs next for verified callbacks only. It answers
 // all others itself, with the status that OnReject or [StatusCode] gives. next
-// finds the [Callback] with [FromContext].
+// finds the [Callback] with [FromContext]. Handler panics if Signer is nil or has
+// no credential, or if a limit is negative.
 //
 // next gets the request with a body that holds exactly what was verified and can be
-// read once. The body is good until next returns: keep a copy of the bytes, not the
-// body. The ResponseWriter is the server's own.
+// read once. Do not read the body after next returns. Copy what you need. The
+// ResponseWriter is the server's own. Printing the request or its context shows
+// nothing of the body.
 //
-// Handler reads the body before next runs, MaxBytes of it at most. It reads none of
+// Handler reads the body before next runs, MaxBytes of it at most. It keeps none of
 // it if a pair in headers is forged. Deadlines are the server's: set
-// [http.Server.ReadTimeout].
+// [http.Server.ReadTimeout]. When Handler answers before a body has ended, it closes
+// the connection and first discards what the sender writes within a second. A sender
+// that is slower may lose the answer.
 //
 // Handler refuses what [Verifier.Verify] refuses. It also returns [ErrMalformed]
 // for a body that cannot be read to its end, that something in front has parsed as
 // a form, or that is not as long as its Content-Length says.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
+	if err := v.check(); err != nil {
+		panic(err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := buffers.Get().(*buffer)
 		defer body.release()
 
 		pair, err := v.checkHead(r.Header, r.ContentLength)
-		if err == nil {
+		begun := err == nil
+		if begun {
 			err = v.readBody(body, r)
 		}
 		if err != nil {
-			closeConnection(w, r)
-			v.reject(w, r, body, err)
+			status := v.reject(r, body, err)
+			if !begun || errors.Is(err, ErrTooLarge) {
+				unread.Discard(w, r, begun)
+			}
+			refuse(w, status)
 			return
 		}
-		d := &delivery{Context: r.Context(), body: lentBody{rest: body.Bytes()}}
-		d.callback, err = v.checkBody(r.Context(), pair, targetOf(r), body.Bytes())
+		callback, err := v.checkBody(r.Context(), pair, targetOf(r), body.Bytes())
 		if err != nil {
-			v.reject(w, r, body, err)
+			refuse(w, v.reject(r, body, err))
 			return
 		}
-		defer d.body.Close()
-		next.ServeHTTP(w, withBody(r, d, &d.body))
+		verified, lent := withBody(r.WithContext(NewContext(r.Context(), callback)), body)
+		defer lent.Close()
+		next.ServeHTTP(w, verified)
 	})
-}
-
-// closeConnection keeps the server from waiting for more of a body that nobody
-// reads, before it sends the answer.
-func closeConnection(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
-	}
 }
 
 // readBody reads the body of a callback into b, no further than MaxBytes.
@@ -79,8 +84,8 @@ func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 			return fmt.Errorf("%w: something in front of the Handler has closed the body", ErrMalformed)
 		}
 		return &readError{ErrMalformed, err}
-	case r.ContentLength < 0 && b.Len() == 0:
-		return fmt.Errorf("%w: the body is empty; something in front of the Handler has probably read it", ErrMalformed)
+	case b.Len() == 0 && r.ContentLength <= 0:
+		return fmt.Errorf("%w: the body of the %.10q request is empty, or something in front of the Handler has read it", ErrMalformed, r.Method)
 	case hasLength(r) && int64(b.Len()) != r.ContentLength:
 		return fmt.Errorf("%w: the body has %d bytes and its Content-Length says %d; something in front of the Handler has probably read or replaced it", ErrMalformed, b.Len(), r.ContentLength)
 	}
@@ -95,42 +100,25 @@ func hasLength(r *http.Request) bool {
 
 // targetOf returns the path and query of r as they were received.
 func targetOf(r *http.Request) string {
-	if r.RequestURI == "" { // not from a server
+	target, err := pathAndQuery(r.RequestURI)
+	if err != nil { // r is not from a server, or is for no path
 		return r.URL.RequestURI()
 	}
-	return r.RequestURI
+	return target
 }
 
-// A delivery is the context, the callback and the body that next gets, in one
-// allocation.
-type delivery struct {
-	context.Context
-	callback Callback
-	body     lentBody
+// withBody gives r a body that reads b until it is closed.
+func withBody(r *http.Request, b *buffer) (*http.Request, *lentBody) {
+	lent := &lentBody{read: b.Read}
+	r.Body, r.ContentLength, r.TransferEncoding = lent, int64(b.Len()), nil
+	return r, lent
 }
 
-func (d *delivery) Value(key any) any {
-	if key == (contextKey{}) {
-		return &d.callback
-	}
-	return d.Context.Value(key)
-}
-
-// Format keeps fmt from printing the body.
-func (d *delivery) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.WithCallback", d.Context) }
-
-// withBody returns a copy of r that has body.
-func withBody(r *http.Request, ctx context.Context, body *lentBody) *http.Request {
-	r = r.WithContext(ctx)
-	r.Body, r.ContentLength, r.TransferEncoding = body, int64(len(body.rest)), nil
-	return r
-}
-
-func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, body *buffer, err error) {
-	lent := &lentBody{rest: body.Bytes()}
+// reject lets OnReject or the log see a callback that is refused with err, and
+// returns the status of the answer.
+func (v *Verifier) reject(r *http.Request, body *buffer, err error) (status int) {
+	r, lent := withBody(r.WithContext(r.Context()), body)
 	defer lent.Close()
-	r = withBody(r, r.Context(), lent)
-	status := 0
 	if v.OnReject != nil {
 		status = v.OnReject(r, err)
 	}
@@ -140,6 +128,10 @@ func (v *Verifier) reject(w http.ResponseWriter, r *http.Request, body *buffer, 
 	if v.OnReject == nil {
 		slog.WarnContext(r.Context(), "smilesig: callback rejected", "status", status, "reason", Reason(err), "error", err)
 	}
+	return status
+}
+
+func refuse(w http.ResponseWriter, status int) {
 	switch status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "SmileID")

@@ -15,8 +15,9 @@ type half struct {
 	notAString bool
 }
 
-func (h *half) add(text []byte, isString bool) {
+func (h *half) add(m jsonobject.Member) {
 	if h.count++; h.count == 1 {
+		text, isString := m.Text()
 		h.text, h.notAString = text, !isString
 	}
 }
@@ -44,9 +45,9 @@ func pairInBody(body []byte) (pair receivedPair, err error) {
 	err = jsonobject.Scan(body, func(m jsonobject.Member) {
 		switch {
 		case m.Is(memberSignature):
-			pair.signature.add(m.Text())
+			pair.signature.add(m)
 		case m.Is(memberTimestamp):
-			pair.timestamp.add(m.Text())
+			pair.timestamp.add(m)
 		}
 	})
 	return pair, err

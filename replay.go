@@ -2,7 +2,6 @@ package smilesig
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -15,18 +14,27 @@ import (
 type Digest [sha256.Size]byte
 
 // A ReplayGuard remembers which body and target each pair came with first. A
-// [Verifier] with a guard accepts the pair only with these, any number of times.
-// Verifiers that accept the same credentials must share one guard and have the same
-// MaxAge.
+// [Verifier] accepts the pair only with these, any number of times. Verifiers
+// that accept the same credentials must share one guard and have the same MaxAge.
 type ReplayGuard interface {
-	// Bind binds pair to body for ttl, and returns body with seen false. If pair
-	// is bound already, Bind changes nothing, and returns what pair is bound to
-	// with seen true. The digest body covers the signature, the request's target
+	// Bind binds pair to content for ttl, and returns content with seen false. If
+	// pair is bound already, Bind changes nothing, and returns what pair is bound
+	// to with seen true. content covers the signature, the target of the callback
 	// and its body.
 	//
 	// Bind is atomic and safe for concurrent use. It returns soon after ctx ends:
 	// at once, or when the store's own deadline ends it.
-	Bind(ctx context.Context, pair, body Digest, ttl time.Duration) (bound Digest, seen bool, err error)
+	Bind(ctx context.Context, pair, content Digest, ttl time.Duration) (bound Digest, seen bool, err error)
+}
+
+// NoGuard admits every content under every pair. Set it as the Guard of a
+// [Verifier] only where something else refuses replays, and say there what does.
+var NoGuard ReplayGuard = noGuard{}
+
+type noGuard struct{}
+
+func (noGuard) Bind(_ context.Context, _, content Digest, _ time.Duration) (Digest, bool, error) {
+	return content, false, nil
 }
 
 // DefaultGuardLimit is the limit of a [MemoryGuard] whose Limit is 0.
@@ -36,106 +44,82 @@ const DefaultGuardLimit = 1 << 18
 // restart and knows nothing of other machines. The zero value is ready; use it
 // by pointer. It is safe for concurrent use and starts no goroutine.
 //
-// It never drops a pair before it expires. When Limit pairs are live, Bind
-// returns an error that wraps [ErrGuard]. The sender gets 503, so that it sends
-// the callback again. A pair takes about 185 bytes, and the default limit takes
-// 49 MB: BenchmarkMemoryGuard measures it.
+// It never drops a pair before it expires. When it holds Limit pairs, Bind
+// returns an error that wraps [ErrGuard]. A pair takes about 180 bytes, and the
+// default limit takes 48 MB: BenchmarkMemoryGuard measures it.
+//
+// Pairs are dropped in the order in which they were bound. So bind all for the
+// same time, as the Verifiers of one guard do. Otherwise a pair with a long life
+// keeps those behind it, and the guard may be full early.
 type MemoryGuard struct {
-	// Limit is the largest number of live pairs. 0 means DefaultGuardLimit; a
-	// negative Limit allows none. Do not change it after the first use.
+	// Limit is the largest number of pairs. 0 means DefaultGuardLimit; a negative
+	// Limit allows none. Do not change it after the first use.
 	Limit int
 
 	mu       sync.Mutex
-	started  time.Time           // at the first Bind
-	bindings map[Digest]*binding // by pair
-	expiring expiryHeap          // the same bindings
+	started  time.Time      // at the first Bind
+	bindings []binding      // in the order of the binds
+	dropped  int            // how many were in front of these
+	numbers  map[Digest]int // of the last binding of each pair, counted from the first Bind
+	latest   time.Duration  // when the last binding expires
 }
 
 type binding struct {
-	pair, body Digest
-	expires    time.Duration // since the guard started; a time.Time takes three times the room
-	index      int           // in the heap
+	pair, content Digest
+	expires       time.Duration // since the guard started; a time.Time takes three times the room
 }
 
 // Bind implements [ReplayGuard]. It returns the cause of ctx if ctx has ended. It
 // takes microseconds, even after a pause in which many pairs expired.
-func (g *MemoryGuard) Bind(ctx context.Context, pair, body Digest, ttl time.Duration) (bound Digest, seen bool, err error) {
+func (g *MemoryGuard) Bind(ctx context.Context, pair, content Digest, ttl time.Duration) (bound Digest, seen bool, err error) {
 	if ctx.Err() != nil {
 		return Digest{}, false, context.Cause(ctx)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.bindings == nil {
-		g.started, g.bindings = time.Now(), make(map[Digest]*binding)
+	if g.started.IsZero() {
+		g.started = time.Now()
 	}
 	now := time.Since(g.started)
-	g.dropTwoExpired(now)
-	if b, ok := g.bindings[pair]; ok {
-		if b.expires > now {
-			return b.body, true, nil
+	if g.latest <= now {
+		g.bindings, g.dropped, g.numbers = nil, 0, make(map[Digest]int)
+	}
+	g.dropExpired(now) // one is enough: a Bind adds at most one
+	if n, ok := g.numbers[pair]; ok {
+		if b := g.bindings[n-g.dropped]; b.expires > now {
+			return b.content, true, nil
 		}
-		g.drop(b)
 	}
-	// Every pair here is live if the guard is full: dropping an expired one makes
-	// room.
-	if live := len(g.bindings); live >= cmp.Or(g.Limit, DefaultGuardLimit) {
-		return Digest{}, false, fmt.Errorf("%w: it is full, with %d live pairs", ErrGuard, live)
+	if len(g.bindings) >= cmp.Or(g.Limit, DefaultGuardLimit) {
+		return Digest{}, false, fmt.Errorf("%w: the MemoryGuard is full, with %d pairs; raise its Limit", ErrGuard, len(g.bindings))
 	}
-	b := &binding{pair: pair, body: body, expires: now + min(ttl, math.MaxInt64-now)}
-	g.bindings[pair] = b
-	heap.Push(&g.expiring, b)
-	return body, false, nil
+	b := binding{pair, content, now + min(ttl, math.MaxInt64-now)}
+	g.numbers[pair] = g.dropped + len(g.bindings)
+	g.bindings = append(g.bindings, b)
+	g.latest = max(g.latest, b.expires)
+	return content, false, nil
 }
 
-// Len returns how many pairs are live. It visits every expired pair that no Bind
-// has dropped yet.
+// Len returns how many pairs count against Limit. It drops every expired pair
+// that no Bind has dropped yet.
 func (g *MemoryGuard) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.bindings) - g.expiring.countExpired(time.Since(g.started), 0)
-}
-
-// dropTwoExpired drops at most two bindings, to limit the work of one Bind. A
-// Bind adds at most one, so expired bindings never pile up.
-func (g *MemoryGuard) dropTwoExpired(now time.Duration) {
-	for range 2 {
-		if len(g.expiring) > 0 && g.expiring[0].expires <= now {
-			g.drop(g.expiring[0])
-		}
+	for g.dropExpired(time.Since(g.started)) {
 	}
+	return len(g.bindings)
 }
 
-func (g *MemoryGuard) drop(b *binding) {
-	delete(g.bindings, b.pair)
-	heap.Remove(&g.expiring, b.index)
-}
-
-// An expiryHeap is a binary heap: the binding at i expires no later than those at
-// 2*i+1 and 2*i+2.
-type expiryHeap []*binding
-
-func (h expiryHeap) Len() int           { return len(h) }
-func (h expiryHeap) Less(i, j int) bool { return h[i].expires < h[j].expires }
-func (h expiryHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *expiryHeap) Push(b any) {
-	b.(*binding).index = len(*h)
-	*h = append(*h, b.(*binding))
-}
-func (h *expiryHeap) Pop() any {
-	last := len(*h) - 1
-	b := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return b
-}
-
-// countExpired counts the expired bindings at i and below i in the heap.
-func (h expiryHeap) countExpired(now time.Duration, i int) int {
-	if i >= len(h) || h[i].expires > now {
-		return 0
+// dropExpired drops the first binding if it has expired. The pair stays if it was
+// bound again since.
+func (g *MemoryGuard) dropExpired(now time.Duration) bool {
+	if len(g.bindings) == 0 || g.bindings[0].expires > now {
+		return false
 	}
-	return 1 + h.countExpired(now, 2*i+1) + h.countExpired(now, 2*i+2)
+	if pair := g.bindings[0].pair; g.numbers[pair] == g.dropped {
+		delete(g.numbers, pair)
+	}
+	g.bindings = g.bindings[1:]
+	g.dropped++
+	return true
 }

@@ -38,57 +38,79 @@ func digest(n int) (d smilesig.Digest) {
 	return d
 }
 
-// The model is a map that is searched from end to end, with times to live in any
-// order, pairs that are bound again after they have expired, and pauses in which
-// everything expires.
+// The model is a map that is searched from end to end, with pairs that are bound
+// again after they have expired, and pauses in which everything expires. With lives
+// of different lengths, the guard may be full early, and never forgets a live pair.
 func TestMemoryGuardIsExact(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const limit = 50
-		type binding struct {
-			body    smilesig.Digest
-			expires time.Time
-		}
-		model := make(map[smilesig.Digest]binding)
-		guard := &smilesig.MemoryGuard{Limit: limit}
-		random := rand.New(rand.NewPCG(1, 2))
-		var firsts, seens, fulls int
-		for range 20_000 {
-			if random.IntN(1000) == 0 {
-				time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
-			} else {
-				time.Sleep(time.Duration(random.Int64N(int64(2 * time.Millisecond))))
-			}
-			now := time.Now()
-			maps.DeleteFunc(model, func(_ smilesig.Digest, b binding) bool { return !now.Before(b.expires) })
-			require.Equal(t, len(model), guard.Len())
+	const limit, longest = 50, 60 * time.Millisecond
+	for name, sameLife := range map[string]bool{"one life": true, "lives of any length": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				type binding struct {
+					content smilesig.Digest
+					expires time.Time
+				}
+				model := make(map[smilesig.Digest]binding)
+				guard := &smilesig.MemoryGuard{Limit: limit}
+				random := rand.New(rand.NewPCG(1, 2))
+				upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+				var firsts, seens, fulls int
+				for range 20_000 {
+					time.Sleep(upTo(2 * time.Millisecond))
+					if random.IntN(1000) == 0 {
+						time.Sleep(upTo(2 * longest))
+					}
+					now := time.Now()
+					maps.DeleteFunc(model, func(_ smilesig.Digest, b binding) bool { return !now.Before(b.expires) })
+					full := guard.Len() == limit
+					if sameLife {
+						require.Len(t, model, guard.Len())
+					}
 
-			pair, body := digest(random.IntN(4*limit)), digest(random.IntN(1000))
-			ttl := time.Duration(random.Int64N(int64(110 * time.Millisecond)))
-			bound, seen, err := guard.Bind(t.Context(), pair, body, ttl)
-			known, live := model[pair]
-			switch {
-			case live:
-				seens++
-				require.NoError(t, err)
-				require.True(t, seen)
-				require.Equal(t, known.body, bound)
-			case len(model) == limit:
-				fulls++
-				require.ErrorIs(t, err, smilesig.ErrGuard)
-				require.EqualError(t, err, "smilesig: replay guard failed: it is full, with 50 live pairs")
-				require.False(t, seen)
-				require.Zero(t, bound)
-			default:
-				firsts++
-				require.NoError(t, err)
-				require.False(t, seen)
-				require.Equal(t, body, bound)
-				model[pair] = binding{body, now.Add(ttl)}
-			}
-		}
-		for _, n := range []int{firsts, seens, fulls} {
-			assert.Greater(t, n, 100, "%d firsts, %d seen, %d times full", firsts, seens, fulls)
-		}
+					pair, content, ttl := digest(random.IntN(4*limit)), digest(random.IntN(1000)), longest
+					if !sameLife {
+						ttl = upTo(2 * longest)
+					}
+					bound, seen, err := guard.Bind(t.Context(), pair, content, ttl)
+					known, live := model[pair]
+					switch {
+					case live:
+						seens++
+						require.NoError(t, err)
+						require.True(t, seen)
+						require.Equal(t, known.content, bound)
+					case full:
+						fulls++
+						require.ErrorIs(t, err, smilesig.ErrGuard)
+						require.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 50 pairs; raise its Limit")
+						require.False(t, seen)
+						require.Zero(t, bound)
+					default:
+						firsts++
+						require.NoError(t, err)
+						require.False(t, seen)
+						require.Equal(t, content, bound)
+						model[pair] = binding{content, now.Add(ttl)}
+					}
+				}
+				for _, n := range []int{firsts, seens, fulls} {
+					assert.Greater(t, n, 100, "%d firsts, %d seen, %d times full", firsts, seens, fulls)
+				}
+			})
+		})
+	}
+}
+
+// A life of hours is kept, whatever the default is.
+func TestMemoryGuardKeepsALongLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guard := new(smilesig.MemoryGuard)
+		_, _, err := guard.Bind(t.Context(), digest(1), digest(1), 20*time.Hour)
+		require.NoError(t, err)
+		time.Sleep(20*time.Hour - 1)
+		_, seen, err := guard.Bind(t.Context(), digest(1), digest(2), time.Minute)
+		require.NoError(t, err)
+		assert.True(t, seen)
 	})
 }
 
@@ -113,6 +135,15 @@ func TestMemoryGuardWithEveryPairExpiredIsEmpty(t *testing.T) {
 		time.Sleep(time.Minute)
 		fill(1000) // the same pairs
 	})
+}
+
+func TestNoGuardAdmitsEveryContent(t *testing.T) {
+	for n := range 2 {
+		bound, seen, err := smilesig.NoGuard.Bind(t.Context(), digest(1), digest(n), time.Minute)
+		assert.NoError(t, err)
+		assert.False(t, seen)
+		assert.Equal(t, digest(n), bound)
+	}
 }
 
 func TestMemoryGuardWithANegativeLimitHoldsNothing(t *testing.T) {
@@ -185,15 +216,15 @@ func TestAGuardRefusesAnotherBodyUnderThePair(t *testing.T) {
 	header := headerPair(newSigner(t, testCredential).Sign(testTime))
 	for name, send := range map[string]func(v *smilesig.Verifier, body string) (smilesig.Callback, error){
 		"in the body": func(v *smilesig.Verifier, body string) (smilesig.Callback, error) {
-			return v.Verify(t.Context(), nil, []byte(body))
+			return v.Verify(t.Context(), "/callbacks", nil, []byte(body))
 		},
 		"in the headers": func(v *smilesig.Verifier, body string) (smilesig.Callback, error) {
-			return v.Verify(t.Context(), header, []byte(body))
+			return v.Verify(t.Context(), "/callbacks", header, []byte(body))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := newVerifier(t)
-			v.Guard = new(smilesig.MemoryGuard)
+			v.Guard = nil
 			cb, err := send(v, first)
 			require.NoError(t, err)
 			assert.False(t, cb.SeenBefore)
@@ -212,22 +243,22 @@ func TestAGuardRefusesAnotherBodyUnderThePair(t *testing.T) {
 
 func TestAPairIsBoundAcrossPlacementsAndTexts(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard = new(smilesig.MemoryGuard)
+	v.Guard = nil
 	body := signedBody(t, "")
-	_, err := v.Verify(t.Context(), nil, []byte(body))
+	_, err := v.Verify(t.Context(), "/callbacks", nil, []byte(body))
 	require.NoError(t, err)
-	_, err = v.Verify(t.Context(), nil, []byte(strings.Replace(body, "=", `\u003d`, 1)))
+	_, err = v.Verify(t.Context(), "/callbacks", nil, []byte(strings.Replace(body, "=", `\u003d`, 1)))
 	assert.ErrorIs(t, err, smilesig.ErrReplayed, "the same pair, written otherwise")
-	_, err = v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime)), []byte("{}"))
+	_, err = v.Verify(t.Context(), "/callbacks", headerPair(v.Signer.Sign(testTime)), []byte("{}"))
 	assert.ErrorIs(t, err, smilesig.ErrReplayed, "the same pair, elsewhere")
-	cb, err := v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime)), []byte(body))
+	cb, err := v.Verify(t.Context(), "/callbacks", headerPair(v.Signer.Sign(testTime)), []byte(body))
 	require.NoError(t, err)
 	assert.True(t, cb.SeenBefore)
 }
 
 func TestAGuardRefusesAnotherTargetUnderThePair(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard, v.OnReject = new(smilesig.MemoryGuard), quiet
+	v.Guard, v.OnReject = nil, quiet
 	server := serve(t, v.Handler(new(spyHandler)))
 	for _, tt := range []struct {
 		target string
@@ -258,11 +289,11 @@ func TestNoSecondBodyAfterAClockIsCorrected(t *testing.T) {
 			v := &smilesig.Verifier{Signer: signer, Guard: slowGuard{store}, MaxSkew: time.Millisecond}
 			v.Now = func() time.Time { return time.Now().Add(ahead) }
 			header := headerPair(signer.Sign(v.Now()))
-			_, err := v.Verify(t.Context(), header, []byte("first"))
+			_, err := v.Verify(t.Context(), "/callbacks", header, []byte(`{"a":1}`))
 			require.NoError(t, err)
 			v.Now = nil
 			for range 60 {
-				_, err := v.Verify(t.Context(), header, []byte("second"))
+				_, err := v.Verify(t.Context(), "/callbacks", header, []byte(`{"a":2}`))
 				require.Error(t, err)
 				time.Sleep(time.Minute)
 			}
@@ -281,7 +312,7 @@ func TestACallbackHeldUpInTheGuardIsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signer := newSigner(t, testCredential)
 		v := &smilesig.Verifier{Signer: signer, Guard: guardFunc(func(context.Context) error { time.Sleep(40 * time.Minute); return nil })}
-		_, err := v.Verify(t.Context(), headerPair(signer.Sign(time.Now())), nil)
+		_, err := v.Verify(t.Context(), "/callbacks", headerPair(signer.Sign(time.Now())), []byte("{}"))
 		assert.ErrorIs(t, err, smilesig.ErrStale)
 	})
 }
@@ -315,7 +346,7 @@ func TestAPairIsBoundForAsLongWhateverItsAge(t *testing.T) {
 		guard := new(spyGuard)
 		v := newVerifier(t)
 		v.Guard, v.MaxAge, v.MaxSkew, v.Now = guard, tt.maxAge, tt.maxSkew, at(testTime.Add(tt.age))
-		_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+		_, err := v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, guard.ttl, tt)
 	}
@@ -326,14 +357,14 @@ func TestTheGuardLearnsNeitherThePairNorTheBody(t *testing.T) {
 	v := newVerifier(t)
 	v.Guard = guard
 	pair := v.Signer.Sign(testTime)
-	body := []byte("the same body")
-	_, err := v.Verify(t.Context(), headerPair(pair), body)
+	body := []byte(`{"the same":"body"}`)
+	_, err := v.Verify(t.Context(), "/callbacks", headerPair(pair), body)
 	require.NoError(t, err)
 	firstPair, firstContent := guard.pair, guard.body
 	assert.NotEqual(t, smilesig.Digest(sha256.Sum256([]byte(pair.Signature))), firstPair)
 	assert.NotEqual(t, smilesig.Digest(sha256.Sum256(body)), firstContent)
 
-	_, err = v.Verify(t.Context(), headerPair(v.Signer.Sign(testTime.Add(time.Second))), body)
+	_, err = v.Verify(t.Context(), "/callbacks", headerPair(v.Signer.Sign(testTime.Add(time.Second))), body)
 	require.NoError(t, err)
 	assert.NotEqual(t, firstPair, guard.pair)
 	assert.NotEqual(t, firstContent, guard.body, "equal bodies under two pairs")
@@ -342,57 +373,36 @@ func TestTheGuardLearnsNeitherThePairNorTheBody(t *testing.T) {
 		deliver(v.Handler(new(spyHandler)), strings.NewReader(body), func(r *http.Request) { r.Header, r.RequestURI = headerPair(pair), target })
 		return guard.body
 	}
-	assert.NotEqual(t, content("/a", "bc"), content("/ab", "c"), "the parts are kept apart")
-}
-
-func TestTheGuardIsAskedLast(t *testing.T) {
-	guard := new(spyGuard)
-	v := newVerifier(t)
-	v.Guard, v.OnReject = guard, quiet
-	stale := v.Signer.Sign(testTime.Add(-time.Hour))
-	for i := range 200_000 {
-		forged := smilesig.Pair{Timestamp: "2024-01-02T03:04:05.678Z", Signature: fmt.Sprintf("%043d=", i)}
-		_, err := v.Verify(t.Context(), headerPair(forged), nil)
-		require.ErrorIs(t, err, smilesig.ErrSignature)
-	}
-	_, err := v.Verify(t.Context(), headerPair(stale), nil)
-	require.ErrorIs(t, err, smilesig.ErrStale)
-	r := httptest.NewRequest("POST", "/", strings.NewReader("cut short"))
-	r.Header, r.ContentLength = headerPair(v.Signer.Sign(testTime)), 1000
-	r.Header.Set("Content-Length", "1000")
-	w := httptest.NewRecorder()
-	v.Handler(new(spyHandler)).ServeHTTP(w, r)
-	require.Equal(t, 400, w.Code)
-	assert.Zero(t, guard.asked.Load())
+	assert.NotEqual(t, content("/a", "  {}"), content("/a  ", "{}"), "the parts are kept apart")
 }
 
 func TestAGuardThatFails(t *testing.T) {
 	cause := errors.New("no connection")
 	v := newVerifier(t)
 	v.Guard = &spyGuard{err: cause}
-	_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+	_, err := v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
 	assert.ErrorIs(t, err, smilesig.ErrGuard)
 	assert.ErrorIs(t, err, cause)
 	assert.EqualError(t, err, "smilesig: replay guard failed: no connection")
 
 	v.Guard = &spyGuard{err: fmt.Errorf("an answer: %w", smilesig.ErrTooLarge)}
-	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+	_, err = v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
 	assert.Equal(t, 503, smilesig.StatusCode(err), "whatever the guard's own error is")
 
 	full := &smilesig.MemoryGuard{Limit: -1}
 	v.Guard = full
-	_, err = v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
-	assert.EqualError(t, err, "smilesig: replay guard failed: it is full, with 0 live pairs")
+	_, err = v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
+	assert.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 0 pairs; raise its Limit")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	v.Guard = guardFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-	_, err = v.Verify(ctx, nil, []byte(signedBody(t, "")))
+	_, err = v.Verify(ctx, "/callbacks", nil, []byte(signedBody(t, "")))
 	assert.ErrorIs(t, err, smilesig.ErrGuard)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 
 	v.Guard = guardFunc(func(context.Context) error { panic("guard") })
-	assert.PanicsWithValue(t, "guard", func() { v.Verify(t.Context(), nil, []byte(signedBody(t, ""))) })
+	assert.PanicsWithValue(t, "guard", func() { v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, ""))) })
 }
 
 type guardFunc func(context.Context) error
@@ -403,7 +413,7 @@ func (f guardFunc) Bind(ctx context.Context, _, _ smilesig.Digest, _ time.Durati
 
 func TestReplaysOverHTTP(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard = new(smilesig.MemoryGuard)
+	v.Guard = nil
 	var kept []string
 	v.OnReject = func(r *http.Request, err error) int {
 		assert.ErrorIs(t, err, smilesig.ErrReplayed)
@@ -433,7 +443,7 @@ func TestReplaysOverHTTP(t *testing.T) {
 
 func TestAThousandBodiesUnderOnePair(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard, v.OnReject = new(smilesig.MemoryGuard), quiet
+	v.Guard, v.OnReject = nil, quiet
 	var ran atomic.Int32
 	handler := v.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran.Add(1) }))
 	var wg sync.WaitGroup
@@ -449,7 +459,7 @@ func TestAThousandBodiesUnderOnePair(t *testing.T) {
 
 func TestRedeliveriesAtOnceAllRun(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard = new(smilesig.MemoryGuard)
+	v.Guard = nil
 	body := []byte(signedBody(t, ""))
 	var first, again atomic.Int32
 	handler := v.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -548,7 +558,7 @@ func (w *world) run(t *testing.T, n int) {
 	var all sync.WaitGroup
 	for range n {
 		a := w.newAttempt()
-		target, body := fmt.Sprint("/", w.IntN(2)), fmt.Sprint("body ", w.IntN(2))
+		target, body := fmt.Sprint("/", w.IntN(2)), fmt.Sprintf(`{"n":%d}`, w.IntN(2))
 		all.Go(func() { a.deliver(target, body) })
 		if w.IntN(8) == 0 { // the clock is corrected
 			m := w.machines[w.IntN(len(w.machines))]
@@ -632,8 +642,9 @@ func (a *attempt) deliver(target, body string) {
 	}
 }
 
-func runWorlds(t *testing.T, n int, shorten func(time.Duration, *world, *machine, smilesig.Pair) time.Duration) (wrong []string, accepted int) {
-	for seed := range n {
+// runWorlds stops at the first world in which something goes wrong.
+func runWorlds(t *testing.T, shorten func(time.Duration, *world, *machine, smilesig.Pair) time.Duration) (wrong []string, accepted int) {
+	for seed := 0; seed < 100 && len(wrong) == 0; seed++ {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{Rand: rand.New(rand.NewPCG(uint64(seed), 0)), shorten: shorten}
 			w.run(t, 80)
@@ -644,8 +655,8 @@ func runWorlds(t *testing.T, n int, shorten func(time.Duration, *world, *machine
 }
 
 func TestModelOnePairOneContentAndNoRefusalWithoutAReason(t *testing.T) {
-	wrong, accepted := runWorlds(t, 300, nil)
-	assert.Empty(t, wrong[:min(3, len(wrong))])
+	wrong, accepted := runWorlds(t, nil)
+	assert.Empty(t, wrong)
 	assert.Greater(t, accepted, 2000)
 }
 
@@ -659,7 +670,7 @@ func TestModelFindsBindingsThatAreTooShort(t *testing.T) {
 			return w.maxAge + w.maxSkew
 		},
 	} {
-		wrong, _ := runWorlds(t, 300, shorten)
+		wrong, _ := runWorlds(t, shorten)
 		assert.Contains(t, strings.Join(wrong, "\n"), "one pair, two contents", name)
 	}
 }

@@ -502,7 +502,7 @@ func TestTransportOverTheNetwork(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
 		assert.EqualValues(t, len(body), r.ContentLength)
-		_, err = (&smilesig.Verifier{Signer: newSigner(t, testCredential)}).Verify(r.Context(), nil, body)
+		_, err = (&smilesig.Verifier{Signer: newSigner(t, testCredential)}).Verify(r.Context(), "/callbacks", nil, body)
 		assert.NoError(t, err, "signed just now")
 	})
 	first, second := serve(t, handler), serveHTTP2(t, handler)

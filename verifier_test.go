@@ -27,12 +27,12 @@ func TestVerifyDescribesTheCallback(t *testing.T) {
 		const timestamp = "2024-01-02T04:04:05.678+01:00"
 		pair := smilesig.Pair{Timestamp: timestamp, Signature: sdkSignature(c, timestamp)}
 		want := smilesig.Callback{PartnerID: c.PartnerID, Label: c.Label, Timestamp: timestamp, Time: testTime, Placement: smilesig.InBody}
-		got, err := v.Verify(t.Context(), nil, []byte(pairBody(pair, "")))
+		got, err := v.Verify(t.Context(), "/callbacks", nil, []byte(pairBody(pair, "")))
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 
 		want.Placement = smilesig.InHeader
-		got, err = v.Verify(t.Context(), headerPair(pair), nil)
+		got, err = v.Verify(t.Context(), "/callbacks", headerPair(pair), []byte("{}"))
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
@@ -41,20 +41,20 @@ func TestVerifyDescribesTheCallback(t *testing.T) {
 func TestVerifySaysHowOldThePairIs(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		verifier smilesig.Verifier
+		verifier *smilesig.Verifier
 		age      time.Duration
 		want     *smilesig.AgeError
 	}{
-		{"older than 15 minutes", smilesig.Verifier{}, 15*time.Minute + 1, &smilesig.AgeError{Age: 15*time.Minute + 1, Limit: 15 * time.Minute}},
-		{"a minute and more ahead", smilesig.Verifier{}, -time.Minute - 1, &smilesig.AgeError{Age: -time.Minute - 1, Limit: time.Minute}},
-		{"older than MaxAge", smilesig.Verifier{MaxAge: time.Second}, 2 * time.Second, &smilesig.AgeError{Age: 2 * time.Second, Limit: time.Second}},
-		{"further ahead than MaxSkew", smilesig.Verifier{MaxSkew: time.Second}, -2 * time.Second, &smilesig.AgeError{Age: -2 * time.Second, Limit: time.Second}},
-		{"200 years old where anything goes", smilesig.Verifier{MaxAge: math.MaxInt64, MaxSkew: math.MaxInt64}, 200 * 365 * 24 * time.Hour, nil},
+		{"older than 15 minutes", &smilesig.Verifier{}, 15*time.Minute + 1, &smilesig.AgeError{Age: 15*time.Minute + 1, Limit: 15 * time.Minute}},
+		{"a minute and more ahead", &smilesig.Verifier{}, -time.Minute - 1, &smilesig.AgeError{Age: -time.Minute - 1, Limit: time.Minute}},
+		{"older than MaxAge", &smilesig.Verifier{MaxAge: time.Second}, 2 * time.Second, &smilesig.AgeError{Age: 2 * time.Second, Limit: time.Second}},
+		{"further ahead than MaxSkew", &smilesig.Verifier{MaxSkew: time.Second}, -2 * time.Second, &smilesig.AgeError{Age: -2 * time.Second, Limit: time.Second}},
+		{"200 years old where anything goes", &smilesig.Verifier{MaxAge: math.MaxInt64, MaxSkew: math.MaxInt64}, 200 * 365 * 24 * time.Hour, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := &tt.verifier
+			v := tt.verifier
 			v.Signer, v.Now = newSigner(t, testCredential), at(testTime.Add(tt.age))
-			_, err := v.Verify(t.Context(), nil, []byte(signedBody(t, "")))
+			_, err := v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
 			got, _ := errors.AsType[*smilesig.AgeError](err)
 			assert.Equal(t, tt.want, got)
 			assert.Equal(t, tt.want == nil, err == nil)
@@ -67,7 +67,7 @@ func TestVerifyRefusesAnEncodingUnderAnyOfItsNames(t *testing.T) {
 	header := headerPair(v.Signer.Sign(testTime))
 	header["Content-Encoding"], header["content-encoding"] = []string{"identity"}, []string{"gzip"}
 	for range 20 { // in any order of the map
-		_, err := v.Verify(t.Context(), header, nil)
+		_, err := v.Verify(t.Context(), "/callbacks", header, []byte("{}"))
 		assert.ErrorIs(t, err, smilesig.ErrEncoded)
 	}
 }
@@ -76,7 +76,7 @@ func TestVerifyAcceptsTheIdentityEncoding(t *testing.T) {
 	v := newVerifier(t)
 	header := headerPair(v.Signer.Sign(testTime))
 	header["content-encoding"] = []string{"", "Identity"}
-	_, err := v.Verify(t.Context(), header, nil)
+	_, err := v.Verify(t.Context(), "/callbacks", header, []byte("{}"))
 	assert.NoError(t, err)
 }
 
@@ -84,35 +84,97 @@ func TestAnAgeThatSaturatesIsRefused(t *testing.T) {
 	v := newVerifier(t)
 	v.MaxAge, v.MaxSkew = math.MaxInt64, math.MaxInt64
 	for year, want := range map[int]error{1: smilesig.ErrStale, 2025: nil, 9999: smilesig.ErrFuture} {
-		_, err := v.Verify(t.Context(), headerPair(v.Signer.Sign(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))), nil)
+		_, err := v.Verify(t.Context(), "/callbacks", headerPair(v.Signer.Sign(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))), []byte("{}"))
 		assert.ErrorIs(t, err, want, year)
 	}
 }
 
-func TestAFaultyVerifierRejectsEverything(t *testing.T) {
-	signer := newSigner(t, testCredential)
-	ahead := signer.Sign(testTime.Add(30 * time.Second))
-	for name, v := range map[string]*smilesig.Verifier{
-		"zero":              {},
-		"zero Signer":       {Signer: new(smilesig.Signer)},
-		"negative MaxAge":   {Signer: signer, MaxAge: -1},
-		"negative MaxSkew":  {Signer: signer, MaxSkew: -1},
-		"negative MaxBytes": {Signer: signer, MaxBytes: -1},
+func TestVerifyBindsToThePathAndQuery(t *testing.T) {
+	for _, tt := range []struct {
+		first, second string
+		want          error
+	}{
+		{"/jobs/a", "/jobs/b", smilesig.ErrReplayed},
+		{"/jobs/a", "/jobs/a?", smilesig.ErrReplayed},
+		{"/jobs/a", "/jobs/a", nil},
+		{"/jobs/a?b", "https://partner.example/jobs/a?b", nil},
+		{"/", "https://partner.example", nil},
+		{"//jobs/a", "/jobs/a", smilesig.ErrReplayed},
+		{"/jobs/a", "", smilesig.ErrConfig},
+		{"/jobs/a", "jobs/a", smilesig.ErrConfig},
+		{"/jobs/a", "partner.example:443", smilesig.ErrConfig},
+		{"/jobs/a", "https:///jobs/a", smilesig.ErrConfig},
+		{"/jobs/a", "*", smilesig.ErrConfig},
+		{"/jobs/a", "https://partner.example/%zz", smilesig.ErrConfig},
 	} {
-		v.Now = at(testTime)
-		for _, header := range []http.Header{nil, headerPair(ahead), {"Content-Encoding": {"gzip"}}} {
-			_, err := v.Verify(t.Context(), header, []byte(pairBody(ahead, "")))
-			assert.ErrorIs(t, err, smilesig.ErrConfig, name)
+		v := newVerifier(t)
+		v.Guard = nil
+		_, err := v.Verify(t.Context(), tt.first, nil, []byte(signedBody(t, "")))
+		require.NoError(t, err)
+		cb, err := v.Verify(t.Context(), tt.second, nil, []byte(signedBody(t, "")))
+		assert.ErrorIs(t, err, tt.want, tt.second)
+		assert.Equal(t, tt.want == nil, cb.SeenBefore, tt.second)
+	}
+}
+
+func TestAWorkerThatVerifiesAgainHasSeenTheCallback(t *testing.T) {
+	v := newVerifier(t)
+	v.Guard = nil
+	body := signedBody(t, "")
+	var target string
+	server := serve(t, v.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { target = r.RequestURI })))
+	require.Equal(t, 200, post(t, server.URL+"/jobs/a?b", nil, strings.NewReader(body)).StatusCode)
+	cb, err := v.Verify(t.Context(), target, nil, []byte(body))
+	require.NoError(t, err)
+	assert.True(t, cb.SeenBefore)
+}
+
+func TestTheErrorSaysWhatTheBodyLooksLike(t *testing.T) {
+	v := newVerifier(t)
+	for body, want := range map[string]string{
+		"":                    "the body is empty",
+		"\ufeff{}":            "byte-order mark at offset 0",
+		"eyJhIjoxfQ==":        "the body looks like base64; decode it first",
+		"ewogICJhIjogMX0=":    "the body looks like base64; decode it first",
+		"W10=":                "not a JSON object at offset 0",
+		"a=1":                 "not a JSON object at offset 0",
+		`{"a":"eyJhIjoxfQ=="`: "truncated at offset 19",
+	} {
+		for _, header := range []http.Header{nil, headerPair(v.Signer.Sign(testTime))} {
+			_, err := v.Verify(t.Context(), "/callbacks", header, []byte(body))
+			assert.ErrorIs(t, err, smilesig.ErrMalformed)
+			assert.EqualError(t, err, "smilesig: malformed: "+want)
 		}
 	}
+	var rejected error
+	v.OnReject = func(_ *http.Request, err error) int { rejected = err; return 0 }
+	server := serve(t, v.Handler(new(spyHandler)))
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		res, err := http.DefaultClient.Do(newRequest(t, method, server.URL, "", nil))
+		require.NoError(t, err)
+		res.Body.Close()
+		assert.Equal(t, 400, res.StatusCode)
+		assert.ErrorContains(t, rejected, `"`+method+`" request is empty`)
+	}
+}
+
+func TestOnlyTheFirstOfManySignaturesIsUnescaped(t *testing.T) {
+	skipUnderRaceDetector(t)
+	v := newVerifier(t)
+	body := []byte("{" + strings.Repeat(`"signature":"\n",`, 100_000) + `"timestamp":"x"}`)
+	allocated := testing.AllocsPerRun(3, func() {
+		_, err := v.Verify(t.Context(), "/callbacks", nil, body)
+		require.ErrorIs(t, err, smilesig.ErrMalformed)
+	})
+	assert.Less(t, allocated, 100.0)
 }
 
 func TestVerifyUsesTheRealClockByDefault(t *testing.T) {
 	signer := newSigner(t, testCredential)
 	v := &smilesig.Verifier{Signer: signer}
-	_, err := v.Verify(t.Context(), headerPair(signer.Sign(time.Now())), nil)
+	_, err := v.Verify(t.Context(), "/callbacks", headerPair(signer.Sign(time.Now())), []byte("{}"))
 	assert.NoError(t, err)
-	_, err = v.Verify(t.Context(), headerPair(signer.Sign(time.Now().Add(-16*time.Minute))), nil)
+	_, err = v.Verify(t.Context(), "/callbacks", headerPair(signer.Sign(time.Now().Add(-16*time.Minute))), []byte("{}"))
 	assert.ErrorIs(t, err, smilesig.ErrStale)
 }
 
@@ -133,7 +195,7 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 	}
 	huge := strings.Repeat("A", 1<<20)
 	hundred := &smilesig.Verifier{Signer: newSigner(t, testCredential, slices.Repeat([]smilesig.Credential{otherCredential}, 99)...), MaxBytes: 8 << 20}
-	_, err := hundred.Verify(t.Context(), nil, fmt.Appendf(nil, `{"timestamp":%q,"signature":%q}`, strings.Repeat("7", 4<<20), pair.Signature))
+	_, err := hundred.Verify(t.Context(), "/callbacks", nil, fmt.Appendf(nil, `{"timestamp":%q,"signature":%q}`, strings.Repeat("7", 4<<20), pair.Signature))
 	assert.ErrorIs(t, err, smilesig.ErrSignature, "a timestamp of 4 MiB, 100 credentials")
 	for name, tt := range map[string]struct {
 		header http.Header
@@ -144,7 +206,7 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 		"a signature of 1 MB":          {headerPair(smilesig.Pair{Timestamp: pair.Timestamp, Signature: huge}), smilesig.ErrSignature},
 		"a timestamp of 1 MB":          {headerPair(smilesig.Pair{Timestamp: huge, Signature: pair.Signature}), smilesig.ErrSignature},
 	} {
-		_, err := v.Verify(t.Context(), tt.header, []byte("{}"))
+		_, err := v.Verify(t.Context(), "/callbacks", tt.header, []byte("{}"))
 		assert.ErrorIs(t, err, tt.want, name)
 	}
 }
@@ -154,16 +216,19 @@ func TestAFloodOfHeadersIsRefused(t *testing.T) {
 // vectors/negative.json.
 func TestAGuardIsNotFilledByWhatIsRefused(t *testing.T) {
 	v := newVerifier(t)
-	v.Guard = &smilesig.MemoryGuard{Limit: 1}
+	v.Guard, v.OnReject = &smilesig.MemoryGuard{Limit: 1}, quiet
 	pair := v.Signer.Sign(testTime)
 	attempt := func(header http.Header, body string) error {
-		_, err := v.Verify(t.Context(), header, []byte(body))
+		_, err := v.Verify(t.Context(), "/callbacks", header, []byte(body))
 		return err
 	}
 	assert.ErrorIs(t, attempt(nil, pairBody(newSigner(t, otherCredential).Sign(testTime), "")), smilesig.ErrSignature)
 	assert.ErrorIs(t, attempt(nil, pairBody(v.Signer.Sign(testTime.Add(-time.Hour)), "")), smilesig.ErrStale)
 	assert.ErrorIs(t, attempt(headerPair(v.Signer.Sign(testTime.Add(time.Hour))), "{}"), smilesig.ErrFuture)
 	assert.ErrorIs(t, attempt(nil, pairBody(v.Signer.Sign(testTime.Add(1)), `,"signature":""`)), smilesig.ErrMalformed)
+	assert.ErrorIs(t, attempt(nil, `{"signature":"x","timestamp":1}`), smilesig.ErrMalformed)
+	assert.ErrorIs(t, attempt(nil, `{"timestamp":"x"}`), smilesig.ErrMissing)
+	assert.ErrorIs(t, attempt(nil, pairBody(smilesig.Pair{Timestamp: "yesterday", Signature: sdkSignature(testCredential, "yesterday")}, "")), smilesig.ErrStale)
 	assert.ErrorIs(t, attempt(http.Header{"Response-Signature": {pair.Signature}}, pairBody(pair, "")), smilesig.ErrMissing)
 	for _, timestamp := range []string{ // other texts of the same time
 		"2024-01-02T03:04:05.678", "2024-01-02T03:04:05.6780Z", "2024-01-02T03:04:05.678+00:00", "2024-01-02T04:04:05.678+0100",
@@ -171,6 +236,15 @@ func TestAGuardIsNotFilledByWhatIsRefused(t *testing.T) {
 	} {
 		assert.ErrorIs(t, attempt(nil, pairBody(smilesig.Pair{Timestamp: timestamp, Signature: pair.Signature}, "")), smilesig.ErrSignature, timestamp)
 	}
+	for _, body := range []string{"", "[]", "e30=", "{", "no JSON"} {
+		assert.ErrorIs(t, attempt(headerPair(pair), body), smilesig.ErrMalformed)
+	}
+	assert.ErrorIs(t, attempt(http.Header{"Re\u017fponse-\u017fignature": {pair.Signature}, "Re\u017fponse-Timestamp": {pair.Timestamp}}, "{}"), smilesig.ErrMissing, "a long s is no s")
+	w := deliver(v.Handler(new(spyHandler)), strings.NewReader("{"), func(r *http.Request) {
+		r.Header, r.ContentLength = headerPair(pair), 1000
+		r.Header.Set("Content-Length", "1000")
+	})
+	assert.Equal(t, 400, w.Code, "cut short")
 	assert.NoError(t, attempt(nil, pairBody(pair, "")), "there is room")
 	assert.ErrorIs(t, attempt(nil, pairBody(pair, " ")), smilesig.ErrReplayed)
 	assert.ErrorIs(t, attempt(headerPair(v.Signer.Sign(testTime.Add(time.Millisecond))), "{}"), smilesig.ErrGuard, "and now there is none")
@@ -184,29 +258,29 @@ func TestAPairRelabelledForAnotherPartnerIsTheSamePair(t *testing.T) {
 	require.NoError(t, err)
 	relabelled := smilesig.Pair{Timestamp: pair.Timestamp + "0", Signature: pair.Signature}
 	v := &smilesig.Verifier{Signer: signer, Now: at(testTime), Guard: &smilesig.MemoryGuard{Limit: 1}}
-	first, err := v.Verify(t.Context(), headerPair(pair), []byte("{}"))
+	first, err := v.Verify(t.Context(), "/callbacks", headerPair(pair), []byte("{}"))
 	require.NoError(t, err)
-	second, err := v.Verify(t.Context(), headerPair(relabelled), []byte("{}"))
+	second, err := v.Verify(t.Context(), "/callbacks", headerPair(relabelled), []byte("{}"))
 	require.NoError(t, err)
 	assert.Equal(t, []any{"085", "85", true}, []any{first.PartnerID, second.PartnerID, second.SeenBefore})
-	_, err = v.Verify(t.Context(), headerPair(relabelled), []byte(`{"a":1}`))
+	_, err = v.Verify(t.Context(), "/callbacks", headerPair(relabelled), []byte(`{"a":1}`))
 	assert.ErrorIs(t, err, smilesig.ErrReplayed)
 }
 
 // The package documentation admits it: the pair of a request of ours serves for a
-// callback. With a guard, for one body.
+// callback. Unless nobody guards it, for one body.
 func TestThePairOfARequestServesForOneCallback(t *testing.T) {
 	transport, base := newTransport(t)
 	_, err := transport.RoundTrip(newRequest(t, "POST", jobStatus, "", strings.NewReader("{}")))
 	require.NoError(t, err)
 	seen := decode(t, []byte(base.bodies[0]))
 	stolen := headerPair(smilesig.Pair{Timestamp: seen["timestamp"].(string), Signature: seen["signature"].(string)})
-	for _, guard := range []smilesig.ReplayGuard{nil, new(smilesig.MemoryGuard)} {
+	for _, guard := range []smilesig.ReplayGuard{nil, smilesig.NoGuard} {
 		v := newVerifier(t)
 		v.Guard = guard
-		_, err = v.Verify(t.Context(), stolen, []byte(`{"ResultCode":"1012"}`))
+		_, err = v.Verify(t.Context(), "/callbacks", stolen, []byte(`{"ResultCode":"1012"}`))
 		assert.NoError(t, err)
-		_, err = v.Verify(t.Context(), stolen, []byte(`{"ResultCode":"1013"}`))
-		assert.Equal(t, guard != nil, errors.Is(err, smilesig.ErrReplayed), err)
+		_, err = v.Verify(t.Context(), "/callbacks", stolen, []byte(`{"ResultCode":"1013"}`))
+		assert.Equal(t, guard == nil, errors.Is(err, smilesig.ErrReplayed), err)
 	}
 }

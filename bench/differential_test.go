@@ -232,7 +232,7 @@ func TestDifferential(t *testing.T) {
 
 	accepted, occurred, readRefused := 0, make([]int, len(known)), map[string]int{}
 	for _, body := range bodies {
-		callback, refusal := verifier.Verify(t.Context(), nil, []byte(body))
+		callback, refusal := verifier.Verify(t.Context(), "/callbacks", nil, []byte(body))
 		var confirmed smilesig.Pair
 		if refusal == nil {
 			accepted++

@@ -110,7 +110,7 @@ func TestWeAcceptWhatTheSDKMakes(t *testing.T) {
 			signedFor, err := smilesig.ParseTimestamp(pair.Timestamp)
 			require.NoError(t, err, pair.Timestamp)
 			verifier := &smilesig.Verifier{Signer: signer, Now: func() time.Time { return signedFor }}
-			cb, err := verifier.Verify(context.Background(), nil, made)
+			cb, err := verifier.Verify(context.Background(), "/callbacks", nil, made)
 			require.NoError(t, err, pair.Timestamp)
 			assert.Equal(t, c.PartnerID, cb.PartnerID)
 		}
@@ -126,7 +126,7 @@ func TestTheSDKSignsATextThatItDoesNotSendForANumber(t *testing.T) {
 	made := sdkSignatures(t, credentials[0], []any{at.UnixMilli()}, nil).Generated[0]
 	assert.JSONEq(t, fmt.Sprintf(`{"timestamp":1704164645678,"signature":%q}`, signer.Sign(at).Signature), string(made))
 
-	_, err := (&smilesig.Verifier{Signer: signer}).Verify(context.Background(), nil, made)
+	_, err := (&smilesig.Verifier{Signer: signer}).Verify(context.Background(), "/callbacks", nil, made)
 	require.ErrorIs(t, err, smilesig.ErrMalformed)
 }
 

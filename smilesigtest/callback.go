@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"example.com/smilesig"
@@ -49,17 +50,37 @@ func (c Callback) Format(f fmt.State, _ rune) {
 // NewCallback returns a v1 or v2 callback, signed for now. Its pair is in its
 // body.
 //
-// Two callbacks made in the same millisecond share a pair, and a Verifier with a
-// Guard refuses the second: set their Times apart.
+// No two callbacks of NewCallback and [NewWebhook] have the same millisecond, and
+// so the same pair. A call waits for the next millisecond if it must.
 func NewCallback(credential smilesig.Credential, body []byte) Callback {
-	return Callback{Credential: credential, Placement: smilesig.InBody, Body: body, Time: time.Now()}
+	return Callback{Credential: credential, Placement: smilesig.InBody, Body: body, Time: nextTime()}
 }
 
-// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for now;
-// see [NewCallback] about several at once. [Job.Callback] makes one that has v3's
+// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for
+// now at a millisecond of its own, as with [NewCallback]. [Job.Callback] makes one that has v3's
 // Job-ID and User-ID headers, too.
 func NewWebhook(credential smilesig.Credential, body []byte) Callback {
-	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: time.Now()}
+	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: nextTime()}
+}
+
+var (
+	timesMu  sync.Mutex
+	lastTime int64 // the millisecond that nextTime returned last
+)
+
+// nextTime returns the time in a millisecond of its own.
+func nextTime() time.Time {
+	for {
+		timesMu.Lock()
+		now := time.Now().UnixMilli()
+		isNew := now != lastTime
+		lastTime = now
+		timesMu.Unlock()
+		if isNew {
+			return time.UnixMilli(now)
+		}
+		time.Sleep(time.Millisecond) // without the lock, for the fake clock of testing/synctest
+	}
 }
 
 // Stale returns c signed a day earlier.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -187,7 +188,7 @@ func TestEverySampleCanBeSigned(t *testing.T) {
 			r := cb.Request("/")
 			received, err := io.ReadAll(r.Body)
 			require.NoError(t, err)
-			verified, err := verifier.Verify(t.Context(), r.Header, received)
+			verified, err := verifier.Verify(t.Context(), "/callbacks", r.Header, received)
 			require.NoError(t, err, product)
 			assert.Equal(t, placement, verified.Placement)
 		}
@@ -221,4 +222,21 @@ func TestSamplesOfV3(t *testing.T) {
 		_, ok := smilesigtest.Sample(product, smilesig.InHeader)
 		assert.False(t, ok, product)
 	}
+}
+
+func TestCallbacksNeverShareAPair(t *testing.T) {
+	t.Parallel()
+	var times sync.Map
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 25 {
+				for _, cb := range []smilesigtest.Callback{smilesigtest.NewCallback(credential, nil), smilesigtest.NewWebhook(credential, nil)} {
+					_, twice := times.LoadOrStore(cb.Time.UnixMilli(), true)
+					assert.False(t, twice)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

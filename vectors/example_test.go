@@ -36,7 +36,7 @@ func equalBytes(received, computed string) bool {
 
 // correct is what to write instead. In a server, use verifier.Handler.
 func correct(header http.Header, body []byte, verifier *smilesig.Verifier) bool {
-	_, err := verifier.Verify(context.Background(), header, body)
+	_, err := verifier.Verify(context.Background(), "/callbacks", header, body)
 	return err == nil
 }
 
@@ -50,8 +50,8 @@ func Example_incorrect() {
 	fmt.Println("accepted by incorrect with equalBytes:", all.bytes)
 	fmt.Println("accepted by correct:", all.correct)
 	// Output:
-	// to be refused: 261
-	// accepted by incorrect with equalText: 120
-	// accepted by incorrect with equalBytes: 129
+	// to be refused: 266
+	// accepted by incorrect with equalText: 124
+	// accepted by incorrect with equalBytes: 133
 	// accepted by correct: 0
 }

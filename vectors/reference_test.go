@@ -35,11 +35,12 @@ func (c negativeCase) decide() string {
 		return "too_large"
 	}
 	signatures, timestamps := c.headerValues(signatureHeader), c.headerValues(timestampHeader)
+	_, isObject := topLevel(body, "")
 	if len(signatures)+len(timestamps) == 0 {
-		var isObject bool
-		if signatures, isObject = topLevel(body, "signature"); !isObject {
+		if !isObject {
 			return "malformed"
 		}
+		signatures, _ = topLevel(body, "signature")
 		timestamps, _ = topLevel(body, "timestamp")
 	}
 	for _, value := range append(signatures[:len(signatures):len(signatures)], timestamps...) {
@@ -60,6 +61,9 @@ func (c negativeCase) decide() string {
 	}
 	if !confirmed || timestamp == "" || len(timestamp) > 64 {
 		return "signature"
+	}
+	if !isObject {
+		return "malformed"
 	}
 	signedAt, err := parseTimestamp(timestamp)
 	switch {

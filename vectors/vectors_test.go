@@ -118,7 +118,6 @@ func (c negativeCase) verifier() *smilesig.Verifier {
 		MaxAge:   c.Settings.maxAge(),
 		MaxSkew:  c.Settings.maxSkew(),
 		MaxBytes: c.Settings.MaxBytes,
-		Guard:    new(smilesig.MemoryGuard),
 		Now:      c.now,
 	}
 }
@@ -202,14 +201,14 @@ func TestSDKVectors(t *testing.T) {
 
 			signedAt, err := smilesig.ParseTimestamp(v.Timestamp)
 			require.NoError(t, err)
-			verifier := &smilesig.Verifier{Signer: signer, Now: func() time.Time { return signedAt }}
+			verifier := &smilesig.Verifier{Signer: signer, Guard: smilesig.NoGuard, Now: func() time.Time { return signedAt }}
 			want := smilesig.Callback{PartnerID: v.PartnerID, Timestamp: v.Timestamp, Time: signedAt, Placement: smilesig.InBody}
-			got, err := verifier.Verify(t.Context(), nil, fmt.Appendf(nil, `{"signature":%q,"timestamp":%q}`, v.Signature, v.Timestamp))
+			got, err := verifier.Verify(t.Context(), "/callbacks", nil, fmt.Appendf(nil, `{"signature":%q,"timestamp":%q}`, v.Signature, v.Timestamp))
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 
 			want.Placement = smilesig.InHeader
-			got, err = verifier.Verify(t.Context(), http.Header{signatureHeader: {v.Signature}, timestampHeader: {v.Timestamp}}, []byte("not even JSON"))
+			got, err = verifier.Verify(t.Context(), "/callbacks", http.Header{signatureHeader: {v.Signature}, timestampHeader: {v.Timestamp}}, []byte("{}"))
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 		})
@@ -242,7 +241,7 @@ func TestSampleCallbacks(t *testing.T) {
 		require.NoError(t, err)
 		for accepted, want := range map[credential]error{ours: nil, theirs: smilesig.ErrSignature} {
 			v := &smilesig.Verifier{Signer: newSigner(accepted), Now: func() time.Time { return signedAt }}
-			_, err = v.Verify(t.Context(), header, []byte(body))
+			_, err = v.Verify(t.Context(), "/callbacks", header, []byte(body))
 			assert.ErrorIs(t, err, want, file)
 		}
 	}
@@ -273,10 +272,10 @@ func TestNegative(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			v := c.verifier()
 			for _, before := range c.Before {
-				_, err := v.Verify(t.Context(), before.header(), before.body())
+				_, err := v.Verify(t.Context(), "/callbacks", before.header(), before.body())
 				require.NoError(t, err)
 			}
-			_, err := v.Verify(t.Context(), c.header(), c.body())
+			_, err := v.Verify(t.Context(), "/callbacks", c.header(), c.body())
 			assert.Equal(t, c.Expected, outcome(err))
 			assert.Equal(t, c.Status, smilesig.StatusCode(err))
 		})

@@ -71,9 +71,9 @@ func (e examiner) verify(ctx context.Context, credentials ...smilesig.Credential
 	}
 	verifier := smilesig.Verifier{
 		Signer: signer, MaxAge: e.maxAge, MaxSkew: e.maxSkew,
-		Now: func() time.Time { return e.now },
+		Guard: smilesig.NoGuard, Now: func() time.Time { return e.now },
 	}
-	return verifier.Verify(ctx, e.header, e.body)
+	return verifier.Verify(ctx, "/", e.header, e.body)
 }
 
 func (e examiner) matches(ctx context.Context, c smilesig.Credential) bool {

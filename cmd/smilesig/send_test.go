@@ -142,8 +142,8 @@ func TestSendSendsABodyOfItsOwn(t *testing.T) {
 	assert.Equal(t, smilesig.InBody, r.seen[0].Placement)
 
 	r = newReceiver(t)
-	smilesigCommand("send", "-v3", "-body", file(t, `[]`), r.URL).output(t)
-	assert.Equal(t, []string{`[]`}, r.bodies)
+	smilesigCommand("send", "-v3", "-body", file(t, ` {}`), r.URL).output(t)
+	assert.Equal(t, []string{` {}`}, r.bodies)
 }
 
 func TestSendPrintsJSON(t *testing.T) {
