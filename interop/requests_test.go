@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // A smileID is the stand-in behind TLS and behind a Verifier: what reaches it,
 // our Verifier has accepted.
 type smileID struct {
-	*smilesigtest.Server
+	*standin.Server
 	tls      *httptest.Server
 	caFile   string // the certificate that Node is to trust
 	callback string // the URL of a callback handler behind a Verifier
@@ -40,7 +40,7 @@ func newSmileID(t *testing.T, c smilesig.Credential) smileID {
 	}
 	callbacks := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	t.Cleanup(callbacks.Close)
-	standIn := smilesigtest.NewServer(t, c)
+	standIn := standin.New(t, c)
 	tls := httptest.NewTLSServer(verifier.Handler(standIn))
 	t.Cleanup(tls.Close)
 
@@ -157,18 +157,18 @@ func TestTheSDKConfirmsJobStatusAnswers(t *testing.T) {
 	const unconfirmed = "Unable to confirm validity of the job_status response"
 	for _, test := range []struct {
 		name      string
-		tampering smilesigtest.Tampering
+		tampering standin.Tampering
 		want      string // the SDK's error
 	}{
-		{"genuine", smilesigtest.Untampered, ""},
-		{"signed with another key", smilesigtest.WrongPair, unconfirmed},
-		{"hash without a key", smilesigtest.UnkeyedHash, unconfirmed},
-		{"no pair", smilesigtest.NoPair, "Invalid time value"},
+		{"genuine", standin.Untampered, ""},
+		{"signed with another key", standin.WrongPair, unconfirmed},
+		{"hash without a key", standin.UnkeyedHash, unconfirmed},
+		{"no pair", standin.NoPair, "Invalid time value"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := newSmileID(t, credentials[0])
-			server.JobStatus = test.tampering
+			server.Answers = test.tampering
 			for _, r := range server.call(t, credentials[0], "WebApi.get_job_status", "Utilities.get_job_status") {
 				assert.Equal(t, test.want, r.Error, r.Name)
 				assert.Equal(t, test.want == "", r.Answer != nil, r.Name)

@@ -160,7 +160,7 @@ func (c Callback) Send(ctx context.Context, client *http.Client, url string) (*h
 }
 
 func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, error) {
-	header, body, err := c.sign()
+	header, body, err := c.Signed()
 	if err != nil {
 		return nil, err
 	}
@@ -172,8 +172,10 @@ func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, erro
 	return req, nil
 }
 
-// sign returns the header and the body that are sent.
-func (c Callback) sign() (http.Header, []byte, error) {
+// Signed returns the headers and the body that Send sends, for a test of
+// [smilesig.Verifier.Verify]. It returns an error if c cannot be signed (see
+// [Callback.Request]).
+func (c Callback) Signed() (http.Header, []byte, error) {
 	header := http.Header{"Content-Type": {"application/json"}}
 	for name, values := range c.Header {
 		header[name] = slices.Clone(values)

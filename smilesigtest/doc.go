@@ -1,5 +1,6 @@
-// Package smilesigtest is for tests of code that talks with Smile ID. It has
-// signed callbacks, genuine and altered, and a local stand-in for Smile ID's
+// Package smilesigtest is for tests of handlers that receive Smile ID's
+// callbacks. It has signed callbacks, genuine and altered. For tests of clients,
+// package [example.com/smilesig/smilesigtest/standin] stands in for Smile ID's
 // servers. Nothing leaves the machine, except a callback that a test sends to a
 // URL of its own.
 //
@@ -15,34 +16,14 @@
 //	j := smilesigtest.Job{Product: "biometric_kyc", UserID: "user-1", JobID: "job-1"}
 //	cb := j.Callback(credential, smilesigtest.Declined)
 //
-// A test of a client:
-//
-//	smileID := smilesigtest.NewServer(t, credential)
-//	client.Transport = &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}}
-//	// requests to smileID.URL are answered as Smile ID would, and recorded
-//
-// # Every callback that a service has to deal with
-//
-// Each takes one line of Go, once a client has started a job with a callback_url:
-//
-//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Approved) // before the job
-//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Declined)
-//	smileID.Outcomes = smilesigtest.Always(smilesigtest.Provisional, smilesigtest.Approved)
-//
-//	d := smileID.Deliveries()[0] // after smileID.Wait()
-//	smileID.Deliver(ctx, d.URL, d.Callback)                // again
-//	smileID.Deliver(ctx, d.URL, d.Callback.Stale())        // signed a day ago
-//	smileID.Deliver(ctx, d.URL, d.Callback.WithBody(body)) // its pair with another body
-//
 // # How faithful it is
 //
 // What is signed where, and how, comes from the source of Smile ID's SDKs and
-// from its docs. Error codes, the text of 2205, result codes of ID lookups and
-// sandbox_result come from the docs. v3's answers come from its published OpenAPI
-// description. The shape of an error, the other result codes and the retries of
-// v3 webhooks come from third parties.
+// from its docs. Result codes of ID lookups come from the docs, and v3's bodies
+// from its published OpenAPI description. The other result codes come from third
+// parties.
 //
-// All other details are approximations, also which code an endpoint answers with.
-// For instance, a declined job differs from an approved one only in the codes and
-// a few Actions. Nothing was compared with Smile ID's own servers.
+// All other details are approximations. For instance, a declined job differs from
+// an approved one only in the codes and a few Actions. Nothing was compared with
+// Smile ID's own servers.
 package smilesigtest

@@ -30,22 +30,6 @@ func Always(outcomes ...Outcome) func(Job) []Outcome {
 	return func(Job) []Outcome { return outcomes }
 }
 
-// bySandboxResult decides as Smile ID's sandbox does [docs]. We assume that a
-// final result follows a provisional one.
-func bySandboxResult(j Job) []Outcome {
-	var params struct {
-		SandboxResult any `json:"sandbox_result"` // text; a number is taken, too
-	}
-	json.Unmarshal(j.PartnerParams, &params) // what cannot be read asks for nothing
-	switch params.SandboxResult {
-	case "1", 1.0:
-		return []Outcome{Declined}
-	case "2", 2.0:
-		return []Outcome{Provisional, Approved}
-	}
-	return []Outcome{Approved}
-}
-
 // A result is what a v1 or v2 callback says of an outcome.
 type result struct {
 	code, text string

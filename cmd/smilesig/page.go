@@ -21,6 +21,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 //go:embed page.html
@@ -31,7 +32,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 // A page shows what the stand-in does. On it a person decides jobs and sends
 // callbacks again. Its forms carry a token, so that no other site can post them.
 type page struct {
-	server    *smilesigtest.Server
+	server    *standin.Server
 	partnerID string
 	hosts     []string // names that it answers to, besides this machine's own
 	token     string
@@ -47,7 +48,7 @@ func newPage(ctx context.Context, partnerID string, hosts []string) *page {
 }
 
 // listen serves the page about standIn until ctx ends.
-func (p *page) listen(addr string, standIn *smilesigtest.Server) (url string, err error) {
+func (p *page) listen(addr string, standIn *standin.Server) (url string, err error) {
 	p.server = standIn
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -150,7 +151,7 @@ var ways = []way{{"again", "again"}, {"stale", "stale"}, {"swapped", "with anoth
 
 func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	all := p.server.Deliveries()
-	i := slices.IndexFunc(all, func(d smilesigtest.Delivery) bool { return strconv.Itoa(d.Number) == r.PathValue("number") })
+	i := slices.IndexFunc(all, func(d standin.Delivery) bool { return strconv.Itoa(d.Number) == r.PathValue("number") })
 	if i < 0 {
 		done(w, r, fmt.Errorf("no such callback: %q", r.PathValue("number")))
 		return
@@ -208,12 +209,12 @@ type (
 		Nonce, Token, URL, PartnerID string
 		Jobs                         []smilesigtest.Job
 		Callbacks                    []callbackView
-		Requests                     []smilesigtest.Request // without their headers, which have secrets
+		Requests                     []standin.Request // without their headers, which have secrets
 		Decisions                    []decision
 		Ways                         []way
 	}
 	callbackView struct {
-		smilesigtest.Delivery
+		standin.Delivery
 		URL, Result, Placement, Signed, Body string
 		Answers                              []answerView
 	}
@@ -248,7 +249,7 @@ func (p *page) show(w http.ResponseWriter, _ *http.Request) {
 	html.WriteTo(w)
 }
 
-func newCallbackView(d smilesigtest.Delivery) callbackView {
+func newCallbackView(d standin.Delivery) callbackView {
 	v := callbackView{
 		Delivery: d, URL: withoutSecrets(d.URL), Signed: d.Callback.Time.UTC().Format(time.DateTime) + " UTC",
 		Placement: map[smilesig.Placement]string{smilesig.InBody: "body", smilesig.InHeader: "headers"}[d.Callback.Placement],
@@ -258,7 +259,7 @@ func newCallbackView(d smilesigtest.Delivery) callbackView {
 		if status == 0 {
 			a.Text = "no answer"
 			if i == len(d.Statuses)-1 {
-				a.Text = newEvent(smilesigtest.Event{Delivery: &d}).(callbackEvent).Cause
+				a.Text = newEvent(standin.Event{Delivery: &d}).(callbackEvent).Cause
 			}
 		}
 		v.Answers = append(v.Answers, a)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // A browser is what a test knows of a page.
@@ -20,16 +21,16 @@ type browser struct {
 	t         *testing.T
 	url       string
 	partner   *receiver
-	server    *smilesigtest.Server
+	server    *standin.Server
 	formToken string
 }
 
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	p := newPage(t.Context(), ours.PartnerID, []string{"smile-id"})
-	server := smilesigtest.NewServer(t, ours, func(s *smilesigtest.Server) {
+	server := standin.New(t, ours, func(s *standin.Server) {
 		s.Keep, s.Outcomes = kept, smilesigtest.Always()
-		s.Events = func(smilesigtest.Event) { p.notify() }
+		s.Events = func(standin.Event) { p.notify() }
 	})
 	url, err := p.listen("127.0.0.1:0", server)
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 const serveHelp = `Usage: smilesig serve [flags]
@@ -40,7 +41,7 @@ A job is approved, unless partner_params.sandbox_result is "1" (declined) or "2"
 (provisional, then approved). -ui shows a page with the requests, jobs and
 callbacks. There you can decide jobs and send callbacks again, also stale or with
 another body. With -hold, jobs wait until you decide them there. The docs of
-smilesigtest say what is only approximate.
+smilesigtest/standin say what is only approximate.
 
 Serve answers requests to localhost, the host of -addr and the hosts of -host
 only. It refuses web pages (requests with an Origin). It stops on an interrupt or
@@ -97,7 +98,7 @@ func (f *serveFlags) check() error {
 	return nil
 }
 
-func (f *serveFlags) configure(s *smilesigtest.Server) {
+func (f *serveFlags) configure(s *standin.Server) {
 	s.Keep, s.Hosts, s.CallbackHosts, s.RefuseStale = kept, f.hosts, f.callbackHosts, *f.stale
 	if *f.hold {
 		s.Outcomes = smilesigtest.Always()
@@ -127,9 +128,9 @@ func serve(ctx context.Context, p *program, args []string) error {
 	defer stop()
 	events := make(chan event, 1000) // so that requests do not wait for a slow reader of the lines
 	page := newPage(ctx, c.PartnerID, f.pageHosts())
-	server, err := f.start(c, func(s *smilesigtest.Server) {
+	server, err := f.start(c, func(s *standin.Server) {
 		f.configure(s)
-		s.Events = func(e smilesigtest.Event) {
+		s.Events = func(e standin.Event) {
 			page.notify()
 			select {
 			case events <- newEvent(e):
@@ -165,14 +166,14 @@ func serve(ctx context.Context, p *program, args []string) error {
 	return reporter.printLeft(events)
 }
 
-func (f *serveFlags) start(c smilesig.Credential, configure func(*smilesigtest.Server)) (*smilesigtest.Server, error) {
+func (f *serveFlags) start(c smilesig.Credential, configure func(*standin.Server)) (*standin.Server, error) {
 	if *f.tls != "" {
-		return smilesigtest.StartTLS(*f.addr, c, configure)
+		return standin.StartTLS(*f.addr, c, configure)
 	}
-	return smilesigtest.Start(*f.addr, c, configure)
+	return standin.Start(*f.addr, c, configure)
 }
 
-func (f *serveFlags) writeCertificate(server *smilesigtest.Server) error {
+func (f *serveFlags) writeCertificate(server *standin.Server) error {
 	if *f.tls == "" {
 		return nil
 	}
@@ -237,7 +238,7 @@ func (e callbackEvent) line() string {
 	return fmt.Sprintf("callback to %s  %d", e.URL, e.Status)
 }
 
-func newEvent(e smilesigtest.Event) event {
+func newEvent(e standin.Event) event {
 	switch {
 	case e.Request != nil:
 		return requestEvent{e.Request.Method, escaped(e.Request.Path), e.Request.Status, e.Request.Verdict}

@@ -18,7 +18,7 @@ import (
 	"os"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func main() {
@@ -39,7 +39,7 @@ func main() {
 // run goes through all steps and prints what each got.
 func run(out io.Writer) error {
 	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
-	smileID, err := smilesigtest.Start("127.0.0.1:0", credential)
+	smileID, err := standin.Start("127.0.0.1:0", credential)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func TestItsLines(t *testing.T) {
@@ -66,7 +66,7 @@ func (to toStandIn) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func TestLive(t *testing.T) {
 	t.Parallel()
-	smileID := smilesigtest.NewServer(t, smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	smileID := standin.New(t, smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
 	for _, test := range []struct{ key, line, fault string }{
 		{"made-up-key", "200  /v1/job_status of the sandbox, code \"2302\"\n", ""},
 		{"another-key", "400  /v1/job_status of the sandbox, code \"2205\"\n", "does not accept"},

@@ -12,12 +12,12 @@ import (
 	"strings"
 
 	"example.com/smilesig/joburl"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // requests is what the partner's client sends to Smile ID.
 type requests struct {
-	smileID   *smilesigtest.Server
+	smileID   *standin.Server
 	signing   *http.Client
 	urls      *joburl.URLs
 	uploadURL string // from prepareUpload

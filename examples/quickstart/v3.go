@@ -9,7 +9,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // v3 is what the partner's server and app send to Smile ID's v3. Its requests are
@@ -17,7 +17,7 @@ import (
 // another origin.
 type v3 struct {
 	credential smilesig.Credential
-	smileID    *smilesigtest.Server
+	smileID    *standin.Server
 	client     *http.Client
 	urls       *joburl.URLs
 	token      string // from askForToken

@@ -17,12 +17,13 @@ import (
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // A demo has the stand-in for Smile ID and a partner, each on sockets of its own.
 type demo struct {
 	credential smilesig.Credential
-	standIn    *smilesigtest.Server
+	standIn    *standin.Server
 	directory  string // of the database
 	secret     []byte // of the callback URLs
 
@@ -51,7 +52,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if d.directory, err = os.MkdirTemp("", "readback"); err != nil {
 		return err
 	}
-	d.standIn, err = smilesigtest.Start("127.0.0.1:0", d.credential, func(s *smilesigtest.Server) {
+	d.standIn, err = standin.Start("127.0.0.1:0", d.credential, func(s *standin.Server) {
 		s.Outcomes = smilesigtest.Always() // none: the steps conclude the jobs
 	})
 	if err != nil {
@@ -177,7 +178,7 @@ func (d *demo) concludes(j job, outcome smilesigtest.Outcome) func(context.Conte
 	}
 }
 
-func (d *demo) lastDelivery() smilesigtest.Delivery {
+func (d *demo) lastDelivery() standin.Delivery {
 	all := d.standIn.Deliveries()
 	return all[len(all)-1]
 }
@@ -205,13 +206,13 @@ func (d *demo) send(ctx context.Context, cb smilesigtest.Callback, j job) ([]int
 
 func (d *demo) cannotBeAsked(j job) func(context.Context) ([]int, error) {
 	return func(ctx context.Context) ([]int, error) {
-		d.standIn.JobStatus = smilesigtest.WrongPair
+		d.standIn.Answers = standin.WrongPair
 		return d.concludes(j, smilesigtest.Approved)(ctx)
 	}
 }
 
 func (d *demo) restarts(ctx context.Context) ([]int, error) {
-	d.standIn.JobStatus = smilesigtest.Untampered
+	d.standIn.Answers = standin.Untampered
 	d.closePartner()
 	if err := d.startPartner(); err != nil {
 		return nil, err

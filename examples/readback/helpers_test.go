@@ -19,6 +19,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 var (
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 // nothing by itself.
 type world struct {
 	t        *testing.T
-	standIn  *smilesigtest.Server
+	standIn  *standin.Server
 	origin   string // in front of standIn
 	answer   atomic.Pointer[http.HandlerFunc]
 	database string
@@ -50,7 +51,7 @@ type world struct {
 func newWorld(t *testing.T, api api) *world {
 	t.Helper()
 	w := &world{t: t, database: filepath.Join(t.TempDir(), "a partner?.db")}
-	w.standIn = smilesigtest.NewServer(t, credential, func(s *smilesigtest.Server) { s.Outcomes = smilesigtest.Always() })
+	w.standIn = standin.New(t, credential, func(s *standin.Server) { s.Outcomes = smilesigtest.Always() })
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if answer := w.answer.Load(); answer != nil && isQuestion(r.URL.Path) {
 			(*answer)(rw, r)

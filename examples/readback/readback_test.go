@@ -20,6 +20,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func TestItsLines(t *testing.T) {
@@ -204,7 +205,7 @@ func TestClaims(t *testing.T) {
 func TestSmileIDCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	const unsigned = `{"job_complete":true,"job_success":true,"result":{"ResultCode":"1012","PartnerParams":{"user_id":"user-1","job_id":"job-1"}}}`
-	tampering := func(how smilesigtest.Tampering) func(w *world) { return func(w *world) { w.standIn.JobStatus = how } }
+	tampering := func(how standin.Tampering) func(w *world) { return func(w *world) { w.standIn.Answers = how } }
 	by := func(h http.HandlerFunc) func(w *world) { return func(w *world) { w.answerBy(h) } }
 	members := func(m map[string]any) func(w *world) {
 		return func(w *world) { w.answerBy(w.answering(http.StatusOK, m)) }
@@ -235,9 +236,9 @@ func TestSmileIDCannotBeAsked(t *testing.T) {
 		{"no JSON", v1, noJSON},
 		{"about another job", v1, about(anotherJob)},
 		{"about another user", v1, about(anotherUser)},
-		{"wrong pair", v1, tampering(smilesigtest.WrongPair)},
-		{"no pair", v1, tampering(smilesigtest.NoPair)},
-		{"unkeyed hash", v1, tampering(smilesigtest.UnkeyedHash)},
+		{"wrong pair", v1, tampering(standin.WrongPair)},
+		{"no pair", v1, tampering(standin.NoPair)},
+		{"unkeyed hash", v1, tampering(standin.UnkeyedHash)},
 		{"an approval, but an error", v1, by(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest) // such an answer is not confirmed
 			w.Write([]byte(unsigned))
@@ -273,7 +274,7 @@ func TestSmileIDCannotBeAsked(t *testing.T) {
 			assert.Error(t, w.sweep(t.Context()))
 			w.requireThat(open)
 
-			w.standIn.JobStatus = smilesigtest.Untampered
+			w.standIn.Answers = standin.Untampered
 			w.answerBy(nil)
 			require.NoError(t, w.sweep(t.Context()))
 			w.requireThat(approved, approved)

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func main() {
@@ -38,7 +38,7 @@ const jobStatus = `{"partner_id":"085","user_id":"user-1","job_id":"job-1"}`
 
 // run asks for a job's status and returns the attempts that it took.
 func run() ([]attempt, error) {
-	smileID, err := smilesigtest.Start("127.0.0.1:0", credential)
+	smileID, err := standin.Start("127.0.0.1:0", credential)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
-	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func TestTwoAttemptsWithTwoTimestamps(t *testing.T) {
@@ -34,16 +34,16 @@ func TestRefusalIsNotRetried(t *testing.T) {
 	for _, test := range []struct {
 		refusal error
 		body    string
-		answer  smilesigtest.Tampering
+		answer  standin.Tampering
 		sent    int
 	}{
-		{smilesig.ErrPartner, `{"partner_id":"86"}`, smilesigtest.Untampered, 0},
-		{smilesig.ErrMalformed, `[]`, smilesigtest.Untampered, 0},
-		{smilesig.ErrSignature, jobStatus, smilesigtest.WrongPair, 1},
-		{smilesig.ErrMissing, jobStatus, smilesigtest.NoPair, 1},
+		{smilesig.ErrPartner, `{"partner_id":"86"}`, standin.Untampered, 0},
+		{smilesig.ErrMalformed, `[]`, standin.Untampered, 0},
+		{smilesig.ErrSignature, jobStatus, standin.WrongPair, 1},
+		{smilesig.ErrMissing, jobStatus, standin.NoPair, 1},
 	} {
-		smileID := smilesigtest.NewServer(t, credential)
-		smileID.JobStatus = test.answer
+		smileID := standin.New(t, credential)
+		smileID.Answers = test.answer
 		signer, err := smilesig.NewSigner(credential)
 		require.NoError(t, err)
 		attempts := 0

@@ -1,4 +1,4 @@
-package smilesigtest_test
+package standin_test
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // newClient returns a client that signs requests to the origin.
@@ -66,7 +67,7 @@ func postJSON(t testing.TB, client *http.Client, url, body string) answer {
 	return do(t, client, newRequest(t, http.MethodPost, url, "application/json", body))
 }
 
-func last(t testing.TB, s *smilesigtest.Server) smilesigtest.Request {
+func last(t testing.TB, s *standin.Server) standin.Request {
 	t.Helper()
 	all := s.Requests()
 	require.NotEmpty(t, all)
@@ -102,7 +103,7 @@ const fromPartner = `{"partner_id":"085","smile_client_id":"085"}`
 
 func TestSignedRequestsAreAccepted(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	client := newClient(t, s.URL)
 	for _, path := range []string{
 		"/v1/upload", "/v1/id_verification", "/v1/async_id_verification", "/v1/business_verification",
@@ -123,7 +124,7 @@ func TestSignedRequestsAreAccepted(t *testing.T) {
 
 func TestUnsignedRequestsAreRefusedWhereAPairIsWanted(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	for _, path := range []string{"/v1/upload", "/v1/job_status", "/v2/verify", "/v2/smart-selfie-enroll"} {
 		a := postJSON(t, http.DefaultClient, s.URL+path, fromPartner)
 		assert.Equal(t, http.StatusBadRequest, a.status, path)
@@ -135,7 +136,7 @@ func TestUnsignedRequestsAreRefusedWhereAPairIsWanted(t *testing.T) {
 
 func TestWrongPairsInABody(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	pair := newSigner(t).Sign(time.Now())
 	with := func(partner, timestamp, signature string) string {
 		return fmt.Sprintf(`{"partner_id":%q,"timestamp":%q,"signature":%q}`, partner, timestamp, signature)
@@ -168,7 +169,7 @@ func TestWrongPairsInABody(t *testing.T) {
 
 func TestWrongPairsInHeaders(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	pair := newSigner(t).Sign(time.Now())
 	python, err := newSigner(t).SignTimestamp("2024-01-02T03:04:05.678901+00:00")
 	require.NoError(t, err)
@@ -195,7 +196,7 @@ func TestWrongPairsInHeaders(t *testing.T) {
 
 func TestMultipartIsRecordedToTheByte(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
 	require.NoError(t, w.WriteField("user_id", "user-1"))
@@ -209,7 +210,7 @@ func TestMultipartIsRecordedToTheByte(t *testing.T) {
 
 func TestEndpointsWithoutAPair(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	client := newClient(t, s.URL)
 
 	services := do(t, client, newRequest(t, http.MethodGet, s.URL+"/v1/services", "", ""))
@@ -222,7 +223,7 @@ func TestEndpointsWithoutAPair(t *testing.T) {
 
 func TestAnswersAreSigned(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	s.Now = standingStill
 	client := newClient(t, s.URL)
 	for _, path := range []string{"/v1/id_verification", "/v2/verify", "/v1/job_status"} {
@@ -234,28 +235,28 @@ func TestAnswersAreSigned(t *testing.T) {
 
 func TestTamperingWithJobStatus(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	client := newClient(t, s.URL)
-	ask := func(tampering smilesigtest.Tampering) (timestamp, signature any) {
-		s.JobStatus = tampering
+	ask := func(tampering standin.Tampering) (timestamp, signature any) {
+		s.Answers = tampering
 		a := postJSON(t, client, s.URL+"/v1/job_status", fromPartner)
 		assert.Equal(t, http.StatusOK, a.status)
 		return a.body["timestamp"], a.body["signature"]
 	}
-	timestamp, signature := ask(smilesigtest.Untampered)
+	timestamp, signature := ask(standin.Untampered)
 	assert.True(t, newSigner(t).Confirm(timestamp.(string), signature.(string)))
-	timestamp, signature = ask(smilesigtest.WrongPair)
+	timestamp, signature = ask(standin.WrongPair)
 	assert.False(t, newSigner(t).Confirm(timestamp.(string), signature.(string)))
 	assert.Len(t, signature, 44)
-	timestamp, signature = ask(smilesigtest.NoPair)
+	timestamp, signature = ask(standin.NoPair)
 	assert.Nil(t, timestamp)
 	assert.Nil(t, signature)
-	timestamp, signature = ask(smilesigtest.UnkeyedHash)
+	timestamp, signature = ask(standin.UnkeyedHash)
 	assert.False(t, newSigner(t).Confirm(timestamp.(string), signature.(string)))
 	assert.Len(t, signature, 64)
 }
 
-func prepareUpload(t testing.TB, s *smilesigtest.Server, client *http.Client, jobType, callbackURL string) (uploadURL string) {
+func prepareUpload(t testing.TB, s *standin.Server, client *http.Client, jobType, callbackURL string) (uploadURL string) {
 	t.Helper()
 	a := postJSON(t, client, s.URL+"/v1/upload", fmt.Sprintf(
 		`{"smile_client_id":"085","callback_url":%q,"partner_params":{"user_id":"user-1","job_id":"job-1","job_type":%s}}`, callbackURL, jobType))
@@ -266,7 +267,7 @@ func prepareUpload(t testing.TB, s *smilesigtest.Server, client *http.Client, jo
 
 func TestUpload(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	client := newClient(t, s.URL)
 	callbackURL, bodies := newPartner(t, ok)
 	jobStatus := func() map[string]any {
@@ -315,7 +316,7 @@ func TestUpload(t *testing.T) {
 
 func TestCallbacksAreOfTheJobsProduct(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	client := newClient(t, s.URL)
 	callbackURL, bodies := newPartner(t, ok)
 	for jobType, product := range map[string]string{
@@ -334,7 +335,7 @@ func TestCallbacksAreOfTheJobsProduct(t *testing.T) {
 
 func TestACallbackIsSignedForTheServersTime(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	s.Now = standingStill
 	callbackURL, _ := newPartner(t, ok)
 	postJSON(t, newClient(t, s.URL), s.URL+"/v2/verify_async", fmt.Sprintf(`{"partner_id":"085","callback_url":%q}`, callbackURL))
@@ -346,7 +347,7 @@ func TestACallbackIsSignedForTheServersTime(t *testing.T) {
 
 func TestCallbacksOfOneInstantHavePairsOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	s.Now = standingStill
 	verifier := &smilesig.Verifier{Signer: newSigner(t), Guard: new(smilesig.MemoryGuard), Now: standingStill}
 	partner := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
@@ -374,7 +375,7 @@ func TestACallbackIsSentUntilItIsAcknowledged(t *testing.T) {
 		{[]int{500, 401, 302, 202}, true},
 		{[]int{500, 500, 500, 500}, false},
 	} {
-		s := smilesigtest.NewServer(t, credential)
+		s := standin.New(t, credential)
 		answers := make(chan int, len(test.answers))
 		url, bodies := newPartner(t, func() int {
 			select {
@@ -405,7 +406,7 @@ func TestACallbackIsSentUntilItIsAcknowledged(t *testing.T) {
 
 func TestADeliveryThatCannotArrive(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	nobody := "http://" + l.Addr().String()
@@ -424,7 +425,7 @@ func TestADeliveryThatCannotArrive(t *testing.T) {
 
 func TestCloseEndsADelivery(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	released := make(chan struct{})
 	url, bodies := newPartner(t, func() int { <-released; return http.StatusServiceUnavailable })
 	client := newClient(t, s.URL)
@@ -449,7 +450,7 @@ func TestCloseEndsADelivery(t *testing.T) {
 
 func TestACutBody(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	req := httptest.NewRequest(http.MethodPost, s.URL+"/v1/token", io.MultiReader(strings.NewReader("{"), brokenReader{}))
 	response := httptest.NewRecorder()
 	s.ServeHTTP(response, req)
@@ -463,7 +464,7 @@ func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestItCanBeServedOverTLS(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	server := httptest.NewTLSServer(s)
 	t.Cleanup(server.Close)
 	client := newClient(t, server.URL)
@@ -473,10 +474,10 @@ func TestItCanBeServedOverTLS(t *testing.T) {
 
 func TestWhatCannotStart(t *testing.T) {
 	t.Parallel()
-	_, err := smilesigtest.Start("127.0.0.1:0", smilesig.Credential{PartnerID: "085"})
+	_, err := standin.Start("127.0.0.1:0", smilesig.Credential{PartnerID: "085"})
 	assert.Error(t, err)
-	s := smilesigtest.NewServer(t, credential)
-	_, err = smilesigtest.Start(strings.TrimPrefix(s.URL, "http://"), credential)
+	s := standin.New(t, credential)
+	_, err = standin.Start(strings.TrimPrefix(s.URL, "http://"), credential)
 	assert.Error(t, err, "the port is taken")
 
 	failed := &failingTB{TB: t}
@@ -484,7 +485,7 @@ func TestWhatCannotStart(t *testing.T) {
 	go func() {
 		defer close(done)
 		defer func() { recover() }()
-		smilesigtest.NewServer(failed, smilesig.Credential{})
+		standin.New(failed, smilesig.Credential{})
 	}()
 	<-done
 	assert.True(t, failed.fatal)
@@ -500,7 +501,7 @@ func (f *failingTB) Fatal(...any) { f.fatal = true; panic("fatal") }
 
 func TestPrintingShowsNoKey(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	cb := smilesigtest.NewCallback(credential, []byte(`{"FullName":"Amina Test"}`))
 	url, _ := newPartner(t, ok)
 	_, err := s.Deliver(t.Context(), url, cb)

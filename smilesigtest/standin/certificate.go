@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"crypto/ecdsa"
@@ -23,7 +23,7 @@ func (s *Server) makeCertificate() *tls.Config {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // crypto/rand never fails
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: "smilesigtest, made for tests"},
+		Subject:      pkix.Name{CommonName: "smilesig standin, made for tests"},
 		NotBefore:    time.Now().Add(-24 * time.Hour),
 		NotAfter:     time.Now().AddDate(1, 0, 0),
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,

@@ -1,99 +1,23 @@
-package smilesigtest
+package standin
 
 import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/internal/smileid"
 )
-
-// A Job is Smile ID's word for one verification. A request asks for a job, and
-// callbacks report its result.
-type Job struct {
-	// ID is Smile ID's name for the job: SmileJobID in v1 and v2, job_id in v3.
-	ID string
-
-	// UserID is the partner's name for the person, JobID its name for the job. v3
-	// has no such name for the job.
-	UserID, JobID string
-
-	// Product is one of [Products], or v3's name for it.
-	Product string
-
-	// PartnerParams is the JSON object partner_params of the request, if any.
-	PartnerParams json.RawMessage
-
-	// CallbackURL is where results go. "" means nowhere.
-	CallbackURL string
-
-	// Placement is where the pair of a callback goes: InHeader in v3, else InBody.
-	Placement smilesig.Placement
-
-	// Outcomes has the outcomes so far, the newest last.
-	Outcomes []Outcome
-}
-
-// Callback returns the callback that reports the outcome o of j, signed for now.
-// If j has no ID, the callback has a new one. If the product is not one of
-// [Products], the body is short. Callback panics if o is not one of the
-// constants.
-func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
-	if j.ID == "" {
-		j.ID = newJobID(j.Placement)
-	}
-	cb := NewCallback(credential, encoded(j.result(o, time.Now())))
-	if j.Placement == smilesig.InHeader {
-		cb.Placement = smilesig.InHeader
-		cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {apiVersion}}
-	}
-	return cb
-}
-
-// result returns the body that reports the outcome o.
-func (j Job) result(o Outcome, at time.Time) map[string]json.RawMessage {
-	if j.Placement == smilesig.InHeader {
-		return j.webhook(o, at)
-	}
-	result := map[string]json.RawMessage{}
-	if sample, ok := Sample(j.Product, smilesig.InBody); ok {
-		json.Unmarshal(sample, &result) // a sample of ours
-	}
-	return j.members(result, o)
-}
-
-// params returns PartnerParams, or what a request of this job would have there.
-func (j Job) params() json.RawMessage {
-	if j.PartnerParams != nil {
-		return j.PartnerParams
-	}
-	return encoded(map[string]any{"job_id": j.JobID, "user_id": j.UserID, "job_type": jobTypeOf(j.Product)})
-}
-
-// isDecided reports whether there is a result, even a provisional one.
-func (j Job) isDecided() bool { return len(j.Outcomes) > 0 }
-
-func (j Job) outcome() Outcome { return j.Outcomes[len(j.Outcomes)-1] }
-
-// jobTypes has the job_type of each product [docs].
-var jobTypes = map[string]int{
-	"biometric_kyc": 1, "smartselfie_authentication": 2, "smartselfie_enrollment": 4,
-	"enhanced_kyc": 5, "basic_kyc": 5, "document_verification": 6, "business_verification": 7,
-	"aml_check": 10, "enhanced_document_verification": 11,
-}
-
-func jobTypeOf(product string) int { return jobTypes[product] }
 
 // productOf returns the product of a job_type, which is a number or its text. If
 // there is none, it returns fallback.
 func productOf(jobType any, fallback string) string {
-	for product, number := range jobTypes {
+	for product, number := range smileid.JobTypes {
 		if product != "basic_kyc" && fmt.Sprint(jobType) == fmt.Sprint(number) {
 			return product
 		}
@@ -101,31 +25,13 @@ func productOf(jobType any, fallback string) string {
 	return fallback
 }
 
-// newJobID returns an ID that no job had, not even before a restart.
-func newJobID(placement smilesig.Placement) string {
-	if placement == smilesig.InHeader {
-		return newTypeID("job")
-	}
-	n, _ := rand.Int(rand.Reader, big.NewInt(9e9)) // crypto/rand never fails
-	return fmt.Sprint(1e9 + n.Int64())
-}
-
-// newTypeID returns an ID as v3 writes them, in an alphabet without i, l, o and
-// u.
-func newTypeID(prefix string) string {
-	return prefix + "_0" + inTypeIDs.Replace(strings.ToLower(rand.Text()[:25]))
-}
-
-var inTypeIDs = strings.NewReplacer("i", "0", "l", "1", "o", "8", "u", "9")
-
 // A job is a Job that a request asked for. The Server's lock guards what changes
 // in it.
 type job struct {
-	Job
+	smilesigtest.Job
 	uploadPath     string // of the URL that takes its zip; "" if it has none
 	hasZip         bool
 	idempotencyKey string
-	created        time.Time
 }
 
 // newJob reads the job that the members of a v1 or v2 request ask for. It returns
@@ -134,7 +40,11 @@ func (s *Server) newJob(m members, fallback string) (j *job, remark, fault strin
 	if len(m["partner_params"]) > largestKept {
 		return nil, "", "partner_params is larger than the stand-in keeps"
 	}
-	callbackURL, remark, fault := s.callbackURL(m["callback_url"])
+	var wanted string
+	if m["callback_url"] != nil && json.Unmarshal(m["callback_url"], &wanted) != nil {
+		return nil, "", "callback_url is not a string"
+	}
+	callbackURL, remark, fault := s.callbackURL(wanted)
 	if fault != "" {
 		return nil, "", fault
 	}
@@ -144,9 +54,9 @@ func (s *Server) newJob(m members, fallback string) (j *job, remark, fault strin
 		JobType any    `json:"job_type"`
 	}
 	json.Unmarshal(m["partner_params"], &params) // what cannot be read stays empty
-	j = &job{created: s.now(), Job: Job{
+	j = &job{Job: smilesigtest.Job{
 		UserID: params.UserID, JobID: params.JobID, PartnerParams: m["partner_params"],
-		Product: productOf(params.JobType, fallback), CallbackURL: callbackURL, Placement: smilesig.InBody,
+		Product: productOf(params.JobType, fallback), CallbackURL: callbackURL, Placement: smilesig.InBody, Created: s.now(),
 	}}
 	return j, remark, ""
 }
@@ -158,38 +68,42 @@ const largestKept = 64 << 10
 func (s *Server) addJob(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j.ID = newJobID(j.Placement)
+	j.ID = smileid.NewJobID(j.Placement)
 	s.jobs = newest(append(s.jobs, j), s.Keep)
 }
 
 // Jobs returns the jobs that the Server keeps, the oldest first.
-func (s *Server) Jobs() []Job {
+func (s *Server) Jobs() []smilesigtest.Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Job, len(s.jobs))
+	all := make([]smilesigtest.Job, len(s.jobs))
 	for i, j := range s.jobs {
-		all[i] = j.snapshot()
+		all[i] = j.snapshot().Job
 	}
 	return all
 }
 
 // snapshot copies what changes.
-func (j *job) snapshot() Job {
-	copied := j.Job
+func (j *job) snapshot() *job {
+	copied := *j
 	copied.Outcomes = slices.Clone(j.Outcomes)
-	return copied
+	return &copied
 }
 
+// isDecided reports whether there is a result, even a provisional one.
+func (j *job) isDecided() bool { return len(j.Outcomes) > 0 }
+
+func (j *job) outcome() smilesigtest.Outcome { return j.Outcomes[len(j.Outcomes)-1] }
+
 // findJob is like find, but returns a copy of the job as it is now.
-func (s *Server) findJob(is func(*job) bool) *Job {
+func (s *Server) findJob(is func(*job) bool) *job {
 	j := s.find(is)
 	if j == nil {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := j.snapshot()
-	return &found
+	return j.snapshot()
 }
 
 // find returns the newest job for which is returns true, or nil.
@@ -213,24 +127,24 @@ func (s *Server) jobByID(id string) *job {
 // job's CallbackURL, one after the other. You can conclude a job again. Conclude
 // does not wait for the callbacks. It returns an error if there is no such job or
 // no outcome, or if an outcome is invalid.
-func (s *Server) Conclude(id string, outcomes ...Outcome) error {
+func (s *Server) Conclude(id string, outcomes ...smilesigtest.Outcome) error {
 	j := s.jobByID(id)
 	switch {
 	case j == nil:
-		return fmt.Errorf("smilesigtest: no job %q", id)
+		return fmt.Errorf("standin: no job %q", id)
 	case len(outcomes) == 0:
-		return errors.New("smilesigtest: no outcome")
-	case slices.Min(outcomes) < Approved, slices.Max(outcomes) > Failed:
-		return errors.New("smilesigtest: an outcome that is none of the constants")
+		return errors.New("standin: no outcome")
+	case slices.Min(outcomes) < smilesigtest.Approved, slices.Max(outcomes) > smilesigtest.Failed:
+		return errors.New("standin: an outcome that is none of the constants")
 	}
 	s.conclude(j, outcomes)
 	return nil
 }
 
 // decide returns what Outcomes decides.
-func (s *Server) decide(j *job) []Outcome {
+func (s *Server) decide(j *job) []smilesigtest.Outcome {
 	s.mu.Lock()
-	asked := j.snapshot()
+	asked := j.snapshot().Job
 	s.mu.Unlock()
 	if s.Outcomes == nil {
 		return bySandboxResult(asked)
@@ -240,7 +154,7 @@ func (s *Server) decide(j *job) []Outcome {
 
 // conclude makes the first outcome known at once; the others follow, each after
 // the callback before it.
-func (s *Server) conclude(j *job, outcomes []Outcome) {
+func (s *Server) conclude(j *job, outcomes []smilesigtest.Outcome) {
 	if len(outcomes) == 0 || !s.begin() {
 		return
 	}
@@ -255,24 +169,24 @@ func (s *Server) conclude(j *job, outcomes []Outcome) {
 }
 
 // reach makes an outcome known, and returns the callback for it.
-func (s *Server) reach(j *job, o Outcome) Callback {
+func (s *Server) reach(j *job, o smilesigtest.Outcome) smilesigtest.Callback {
 	s.mu.Lock()
-	j.Outcomes = append(j.Outcomes, o)
-	reached := j.snapshot()
+	j.Outcomes, j.Completed = append(j.Outcomes, o), s.now()
+	reached := j.snapshot().Job
 	s.mu.Unlock()
 	s.emit(Event{Job: &reached})
 	return s.callback(reached, o)
 }
 
 // callback returns the callback for o, signed for the Server's time.
-func (s *Server) callback(j Job, o Outcome) Callback {
+func (s *Server) callback(j smilesigtest.Job, o smilesigtest.Outcome) smilesigtest.Callback {
 	cb := j.Callback(s.credential, o)
 	cb.Time = s.timeToSign()
 	return cb
 }
 
 // tell sends a callback of j; how that went is in Deliveries.
-func (s *Server) tell(j *job, cb Callback) {
+func (s *Server) tell(j *job, cb smilesigtest.Callback) {
 	if j.CallbackURL != "" {
 		s.Deliver(s.ctx, j.CallbackURL, cb)
 	}

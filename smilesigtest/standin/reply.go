@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"crypto/hmac"
@@ -6,8 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"example.com/smilesig"
@@ -104,13 +104,15 @@ func (s *Server) pair(t Tampering) *smilesig.Pair {
 	return &smilesig.Pair{Timestamp: timestamp, Signature: signature(s.credential, timestamp)}
 }
 
-// signed returns body with a pair for now.
-func (s *Server) signed(body map[string]json.RawMessage, t Tampering) map[string]json.RawMessage {
-	body = maps.Clone(body)
-	if pair := s.pair(t); pair != nil {
-		body["timestamp"], body["signature"] = quoted(pair.Timestamp), quoted(pair.Signature)
+// signed returns body, an object with members, with a pair for now before them.
+func (s *Server) signed(body any, t Tampering) json.RawMessage {
+	object, _ := json.Marshal(body) // made of texts and JSON
+	pair := s.pair(t)
+	if pair == nil {
+		return object
 	}
-	return body
+	start, _ := json.Marshal(pair)
+	return slices.Concat(start[:len(start)-1], []byte(","), object[1:])
 }
 
 // signature is written here apart from smilesig's code, so that each checks the

@@ -1,4 +1,4 @@
-package smilesigtest_test
+package standin_test
 
 import (
 	"fmt"
@@ -13,11 +13,12 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	for _, test := range []struct {
 		method, path, name, value string
 		want                      int
@@ -61,7 +62,7 @@ func TestWhatIsRefused(t *testing.T) {
 
 func TestTheUploadOriginIsGuardedToo(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	uploadURL := prepareUpload(t, s, newClient(t, s.URL), "1", "")
 	for name, want := range map[string]int{"Origin": http.StatusForbidden, "Content-Encoding": http.StatusUnsupportedMediaType} {
 		req := newRequest(t, http.MethodPut, uploadURL, "application/zip", "PK")
@@ -75,7 +76,7 @@ func TestTheUploadOriginIsGuardedToo(t *testing.T) {
 
 func TestFurtherHosts(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential, func(s *smilesigtest.Server) { s.Hosts = []string{"smile-id"} })
+	s := standin.New(t, credential, func(s *standin.Server) { s.Hosts = []string{"smile-id"} })
 	for host, want := range map[string]int{"smile-id:8085": 200, "SMILE-ID": 200, "other": 421} {
 		req := newRequest(t, http.MethodGet, s.URL+"/v1/services", "", "")
 		req.Host = host
@@ -85,14 +86,14 @@ func TestFurtherHosts(t *testing.T) {
 
 func TestABodyThatIsTooLarge(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	unread := httptest.NewRequest(http.MethodPost, s.URL+"/v1/token", strings.NewReader("{"))
 	unread.ContentLength = 65 << 20
 	response := httptest.NewRecorder()
 	s.ServeHTTP(response, unread)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, response.Code)
 
-	limited := smilesigtest.NewServer(t, credential, func(s *smilesigtest.Server) { smilesigtest.LimitBodies(s, 1000) })
+	limited := standin.New(t, credential, func(s *standin.Server) { standin.LimitBodies(s, 1000) })
 	for _, size := range []int{1000, 1001} {
 		chunked := newRequest(t, http.MethodPost, limited.URL+"/v1/token", "application/json", strings.Repeat(" ", size))
 		chunked.ContentLength = -1
@@ -110,7 +111,7 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 
 func TestTheAgeOfARequest(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	s.Now = standingStill
 	ask := func(age time.Duration) (inBody, inHeader string) {
 		pair := newSigner(t).Sign(standingStill().Add(-age))
@@ -156,7 +157,7 @@ func TestTheAgeOfARequest(t *testing.T) {
 
 func TestCallbacksGoToThisMachineOnly(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	for callback, want := range map[string]string{
 		"":                                "accepted",
 		"http://LOCALHOST:1/":             "accepted",
@@ -179,7 +180,7 @@ func TestCallbacksGoToThisMachineOnly(t *testing.T) {
 
 func TestStepsOfAVerdict(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	postJSON(t, newClient(t, s.URL), s.URL+"/v1/token", fromPartner)
 	assert.Equal(t, []string{
 		"the body is a JSON object with partner_id, timestamp and signature", "the partner ID is ours",
@@ -193,9 +194,9 @@ func TestStepsOfAVerdict(t *testing.T) {
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	var happened []string
-	s := smilesigtest.NewServer(t, credential, func(s *smilesigtest.Server) {
+	s := standin.New(t, credential, func(s *standin.Server) {
 		s.Keep = 2
-		s.Events = func(e smilesigtest.Event) { // one at a time, so nothing guards happened
+		s.Events = func(e standin.Event) { // one at a time, so nothing guards happened
 			switch {
 			case e.Request != nil:
 				happened = append(happened, "request "+e.Request.Path+" of "+fmt.Sprint(len(e.Request.Body) > 0))

@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"bytes"
@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/internal/smileid"
 )
 
 // What v3 answers is from its published OpenAPI description, unless it says
 // otherwise.
-
-// apiVersion goes into webhooks [docs].
-const apiVersion = "v3.0.0-made-for-tests"
 
 // v3Refused returns an answer in v3's error envelope.
 func v3Refused(status int, message string) reply {
@@ -89,7 +88,7 @@ func (s *Server) v3CallbackURL(text string) (url, remark, fault string) {
 	if bound, ok := s.boundURL(text); ok {
 		return bound, "", ""
 	}
-	url, remark, fault = s.callbackURL(quoted(text))
+	url, remark, fault = s.callbackURL(text)
 	if remark == "" && strings.HasPrefix(url, "http://") {
 		remark = "Smile ID takes https only for callback_url"
 	}
@@ -135,10 +134,10 @@ func (s *Server) v3Job(c *call, product string) (j *job, remark string, refusal 
 		}
 	}
 	if userID == "" {
-		userID = newTypeID("user")
+		userID = smileid.NewTypeID("user")
 	}
-	return &job{created: s.now(), idempotencyKey: key, Job: Job{
-		UserID: userID, Product: product, PartnerParams: params, CallbackURL: callbackURL, Placement: smilesig.InHeader,
+	return &job{idempotencyKey: key, Job: smilesigtest.Job{
+		UserID: userID, Product: product, PartnerParams: params, CallbackURL: callbackURL, Placement: smilesig.InHeader, Created: s.now(),
 	}}, remark, nil
 }
 
@@ -155,9 +154,10 @@ func partnerParams(f form) (params json.RawMessage, isObject bool) {
 		return nil, false
 	}
 	if asked != "" && m["sandbox_result"] == nil {
-		m["sandbox_result"] = quoted(asked)
+		m["sandbox_result"], _ = json.Marshal(asked)
 	}
-	return encoded(m), true
+	params, _ = json.Marshal(m) // made of JSON
+	return params, true
 }
 
 // v3Later answers 202 and sends a webhook.
@@ -173,7 +173,7 @@ func v3Later(product string) func(*Server, *call) reply {
 		s.addJob(j)
 		a := accepted(map[string]string{
 			"status": "accepted", "message": "Job submitted successfully", "job_id": j.ID, "user_id": j.UserID,
-			"created_at": v3Time(j.created),
+			"created_at": v3Time(j.Created),
 		}).remarking(remark)
 		a.status = http.StatusAccepted
 		a.then = func() { s.conclude(j, s.decide(j)) }
@@ -192,73 +192,30 @@ func v3Now(product string) func(*Server, *call) reply {
 		if key := j.idempotencyKey; key != "" {
 			before := s.findJob(func(j *job) bool { return j.idempotencyKey == key && j.Product == product && j.isDecided() })
 			if before != nil {
-				return s.v3Result(*before, before.outcome()).remarking("the job of this idempotency key")
+				return s.v3Result(before, before.outcome()).remarking("the job of this idempotency key")
 			}
 		}
 		s.addJob(j)
 		o := s.decideNow(j)
-		a := s.v3Result(j.Job, o).remarking(remark)
+		a := s.v3Result(j, o).remarking(remark)
 		a.then = func() { s.reach(j, o) }
 		return a
 	}
 }
 
-func (s *Server) v3Result(j Job, o Outcome) reply {
-	a := accepted(j.webhook(o, s.now()))
+func (s *Server) v3Result(j *job, o smilesigtest.Outcome) reply {
+	a := accepted(s.result(j, o))
 	a.header = http.Header{}
 	a.header.Set("SmileID-Job-ID", j.ID)
 	a.header.Set("User-ID", j.UserID)
-	if pair := s.pair(s.JobStatus); pair != nil {
+	if pair := s.pair(s.Answers); pair != nil {
 		a.header.Set("Response-Timestamp", pair.Timestamp)
 		a.header.Set("Response-Signature", pair.Signature)
 	}
 	return a
 }
 
-// v3Statuses, v3Messages and v3Reasons are by outcome. v3 does not say for any
-// product that a final result follows attention.
-var (
-	v3Statuses = [...]string{"clear", "block", "attention", "error"}
-	v3Messages = [...]string{"Job completed", "Verification failed.", "Job needs attention", "The service is unavailable."}
-	v3Reasons  = [...]string{"", "name_mismatch", "information_outdated", "service_unavailable"}
-	amlReasons = [...]string{"", "aml_match_found", "adverse_media_match", "service_unavailable"}
-)
-
 func v3Time(t time.Time) string { return t.UTC().Format(smilesig.TimestampLayout) }
-
-// webhook returns the body of a v3 webhook. Where the body has IDs depends on the
-// product.
-func (j Job) webhook(o Outcome, at time.Time) map[string]json.RawMessage {
-	body := map[string]json.RawMessage{}
-	if sample, ok := Sample(j.Product, smilesig.InHeader); ok {
-		json.Unmarshal(sample, &body) // a sample of ours
-	}
-	body["product"] = quoted(j.Product)
-	body["status"], body["message"] = quoted(v3Statuses[o]), quoted(v3Messages[o])
-	body["created_at"], body["completed_at"] = quoted(v3Time(at)), quoted(v3Time(at))
-	reasons := v3Reasons
-	if strings.Contains(j.Product, "aml") {
-		reasons = amlReasons
-	}
-	body["reason"] = encoded(nil)
-	if reasons[o] != "" {
-		body["reason"] = quoted(reasons[o])
-	}
-	params := members{}
-	json.Unmarshal(j.PartnerParams, &params)
-	switch j.Product {
-	case "one_time_aml": // has them in headers only
-	case "enhanced_kyc":
-		body["job_id"], body["user_id"] = quoted(j.ID), quoted(j.UserID)
-	default:
-		params["job_id"], params["user_id"] = quoted(j.ID), quoted(j.UserID)
-	}
-	body["partner_params"] = encoded(params)
-	if len(params) == 0 {
-		body["partner_params"] = encoded(nil)
-	}
-	return body
-}
 
 // v3Status answers with the state of a job.
 func (s *Server) v3Status(c *call) reply {
@@ -277,13 +234,20 @@ func (s *Server) v3Status(c *call) reply {
 		a.status = http.StatusAccepted
 		status["status"], status["message"] = "processing", "Job is still processing"
 	default:
-		status["status"], status["message"] = v3Statuses[j.outcome()], v3Messages[j.outcome()]
+		status["status"], status["message"] = s.v3StatusOf(j), "Job completed"
 	}
 	status["user_id"] = j.UserID
 	return a
 }
 
-func (s *Server) v3JobByID(id string) *Job {
+// v3StatusOf returns the status that the webhook of j reports.
+func (s *Server) v3StatusOf(j *job) string {
+	var result struct{ Status string }
+	json.Unmarshal(s.result(j, j.outcome()), &result) // made by us
+	return result.Status
+}
+
+func (s *Server) v3JobByID(id string) *job {
 	return s.findJob(func(j *job) bool { return j.ID == id && j.Placement == smilesig.InHeader })
 }
 
@@ -315,7 +279,7 @@ func (s *Server) v3Replay(c *call) reply {
 		"status": "accepted", "job_id": j.ID, "user_id": j.UserID, "message": "Callback replay queued successfully.",
 	}).remarking(remark)
 	a.status = http.StatusAccepted
-	a.then = func() { s.deliverLater(callbackURL, s.callback(*j, j.outcome())) }
+	a.then = func() { s.deliverLater(callbackURL, s.callback(j.Job, j.outcome())) }
 	return a
 }
 

@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"example.com/smilesig/smilesigtest/internal/smileid"
 )
 
 // tokenLife is how long a token is good for [docs].
@@ -28,7 +30,7 @@ type claims struct {
 	Expires   int64             `json:"exp"`
 }
 
-const issuer = "smilesigtest; made up, good for tests only"
+const issuer = "smilesig standin; made up, good for tests only"
 
 // A binding is the URL that stands behind an opaque name in tokens.
 type binding struct{ name, callbackURL string }
@@ -89,7 +91,7 @@ func (s *Server) bind(payload string) (shown map[string]string, refusal *reply) 
 			}
 			shown[name] = s.addBinding(url)
 		default:
-			shown[name] = newTypeID("pii")
+			shown[name] = smileid.NewTypeID("pii")
 		}
 	}
 	return shown, nil
@@ -98,7 +100,7 @@ func (s *Server) bind(payload string) (shown map[string]string, refusal *reply) 
 func (s *Server) addBinding(url string) (name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name = newTypeID("callback")
+	name = smileid.NewTypeID("callback")
 	s.bindings = newest(append(s.bindings, binding{name, url}), s.Keep)
 	return name
 }
@@ -122,7 +124,8 @@ func (s *Server) newToken(c *claims) string {
 	}
 	c.Issuer, c.PartnerID = issuer, strings.TrimLeft(s.credential.PartnerID, "0")
 	c.IssuedAt, c.Expires = s.now().Unix(), s.now().Add(tokenLife).Unix()
-	signed := base64url([]byte(`{"alg":"none-made-for-tests","typ":"JWT"}`)) + "." + base64url(encoded(c))
+	text, _ := json.Marshal(c) // texts and numbers
+	signed := base64url([]byte(`{"alg":"none-made-for-tests","typ":"JWT"}`)) + "." + base64url(text)
 	return signed + "." + s.tokenMAC(signed)
 }
 

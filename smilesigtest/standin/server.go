@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
 )
 
 // A Server stands in for Smile ID, for one partner, on sockets of this machine.
@@ -29,7 +30,7 @@ import (
 //   - /v1/async_id_verification, /v1/async_business_verification and
 //     /v2/verify_async send a v1 callback to their callback_url at once.
 //   - /v1/job_status says whether the job of job_id and user_id is complete, and
-//     gives its result then. The answer is signed, unless JobStatus tampers with
+//     gives its result then. The answer is signed, unless Answers tampers with
 //     it.
 //   - /v1/auth_smile answers with a pair. It wants no pair, and /v1/services
 //     wants none either.
@@ -54,8 +55,8 @@ type Server struct {
 	// URL is the origin of the API: http:// or https://, a host and a port.
 	URL string
 
-	// You may set the fields below in a function that you give to NewServer,
-	// Start or StartTLS, or later while no request and no delivery is under way.
+	// You may set the fields below in a function that you give to New, Start or
+	// StartTLS, or later while no request and no delivery is under way.
 
 	// Now is the clock for what the Server signs. nil means time.Now.
 	Now func() time.Time
@@ -66,11 +67,11 @@ type Server struct {
 	// Outcomes decides by the sandbox_result in partner_params, as Smile ID's
 	// sandbox does: "1" means Declined, "2" means Provisional and then Approved,
 	// and "0" or none means Approved. Outcomes may be called concurrently.
-	Outcomes func(Job) []Outcome
+	Outcomes func(smilesigtest.Job) []smilesigtest.Outcome
 
-	// JobStatus says what the Server does to the pair of every /v1/job_status
+	// Answers says what the Server does to the pair of every /v1/job_status
 	// answer and of v3's synchronous answers.
-	JobStatus Tampering
+	Answers Tampering
 
 	// RefuseStale refuses a request whose timestamp a Verifier with the default
 	// limits would refuse. Smile ID does not say what it accepts. So without
@@ -119,10 +120,10 @@ type Server struct {
 	lastSigned time.Time // of the callbacks
 }
 
-// NewServer starts a Server for a test, on a free port, after configure has set
-// its fields. The Server is closed when the test ends. NewServer fails the test
+// New starts a Server for a test, on a free port, after configure has set
+// its fields. The Server is closed when the test ends. New fails the test
 // if it cannot start the Server.
-func NewServer(tb testing.TB, credential smilesig.Credential, configure ...func(*Server)) *Server {
+func New(tb testing.TB, credential smilesig.Credential, configure ...func(*Server)) *Server {
 	tb.Helper()
 	s, err := Start("127.0.0.1:0", credential, configure...)
 	if err != nil {
@@ -156,12 +157,12 @@ func start(addr string, credential smilesig.Credential, configure []func(*Server
 	host, _, _ := net.SplitHostPort(addr) // Listen says what is wrong with it
 	api, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("smilesigtest: %w", err)
+		return nil, fmt.Errorf("standin: %w", err)
 	}
 	uploads, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		api.Close()
-		return nil, fmt.Errorf("smilesigtest: %w", err)
+		return nil, fmt.Errorf("standin: %w", err)
 	}
 	s := &Server{
 		host:        host,
@@ -207,7 +208,7 @@ func (s *Server) listen(l net.Listener, h http.Handler) {
 
 // Format implements [fmt.Formatter]. It prints the URL and nothing that has a
 // key.
-func (s *Server) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smilesigtest.Server{URL:%s}", s.URL) }
+func (s *Server) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "standin.Server{URL:%s}", s.URL) }
 
 // Close closes the sockets, ends deliveries and waits until no request and no
 // delivery is under way. You may call it again.

@@ -1,8 +1,7 @@
-package smilesigtest
+package standin
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -63,22 +62,14 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// callbackURL returns the URL that callbacks go to. It returns "" if the member
-// is missing, null or "". It returns "" and a remark for another machine, unless
-// CallbackHosts has it. Anything but an http or https URL is a fault.
-func (s *Server) callbackURL(member json.RawMessage) (to, remark, fault string) {
-	if member == nil || string(member) == "null" {
-		return "", "", ""
-	}
-	var text string
-	if len(member) > largestKept {
-		return "", "", "callback_url is larger than the stand-in keeps"
-	}
-	if json.Unmarshal(member, &text) != nil {
-		return "", "", "callback_url is not a string"
-	}
+// callbackURL returns the URL that callbacks go to. It returns "" for "".
+// It returns "" and a remark for another machine, unless CallbackHosts has it. Anything but an http or https URL is a fault.
+func (s *Server) callbackURL(text string) (to, remark, fault string) {
 	if text == "" {
 		return "", "", ""
+	}
+	if len(text) > largestKept {
+		return "", "", "callback_url is larger than the stand-in keeps"
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {

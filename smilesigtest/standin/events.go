@@ -1,16 +1,18 @@
-package smilesigtest
+package standin
 
 import (
 	"net/http"
 	"slices"
+
+	"example.com/smilesig/smilesigtest"
 )
 
 // An Event is something that happened at a [Server]. Exactly one of its fields is
 // set. What it refers to is shared: do not change it.
 type Event struct {
-	Request  *Request  // has been answered, or is about to be
-	Job      *Job      // has reached the last of its Outcomes
-	Delivery *Delivery // has made another attempt
+	Request  *Request          // has been answered, or is about to be
+	Job      *smilesigtest.Job // has reached the last of its Outcomes
+	Delivery *Delivery         // has made another attempt
 }
 
 // A Request is a request as a [Server] received it. What it refers to is shared:

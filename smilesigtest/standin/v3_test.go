@@ -1,4 +1,4 @@
-package smilesigtest_test
+package standin_test
 
 import (
 	"bytes"
@@ -20,20 +20,21 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 // A v3Client asks as Smile ID's v3 SDKs do: over https, multipart, JSON parts with
 // a Content-Type of their own, through a Transport that leaves it alone.
 type v3Client struct {
 	t testing.TB
-	s *smilesigtest.Server
+	s *standin.Server
 	*http.Client
 	token string
 }
 
-func newV3Client(t testing.TB, configure ...func(*smilesigtest.Server)) *v3Client {
+func newV3Client(t testing.TB, configure ...func(*standin.Server)) *v3Client {
 	t.Helper()
-	s, err := smilesigtest.StartTLS("127.0.0.1:0", credential, configure...)
+	s, err := standin.StartTLS("127.0.0.1:0", credential, configure...)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	client := newClient(t, s.URL)
@@ -97,7 +98,7 @@ func (c *v3Client) get(path string) answer {
 
 func TestV3Token(t *testing.T) {
 	t.Parallel()
-	s := smilesigtest.NewServer(t, credential)
+	s := standin.New(t, credential)
 	for _, test := range []struct {
 		partner, key, contentType, body string
 		status                          int
@@ -239,7 +240,7 @@ func TestV3SendsAWebhook(t *testing.T) {
 
 func TestV3OutcomesStatusAndReplay(t *testing.T) {
 	t.Parallel()
-	c := newV3Client(t, func(s *smilesigtest.Server) {
+	c := newV3Client(t, func(s *standin.Server) {
 		s.Outcomes = func(j smilesigtest.Job) []smilesigtest.Outcome {
 			if strings.Contains(string(j.PartnerParams), "sandbox_result") {
 				return []smilesigtest.Outcome{smilesigtest.Declined}
@@ -314,7 +315,7 @@ func TestV3SynchronousAnswersAreSigned(t *testing.T) {
 	c.s.Wait()
 	assert.Empty(t, c.s.Deliveries(), "no webhook is sent")
 
-	c.s.JobStatus = smilesigtest.NoPair
+	c.s.Answers = standin.NoPair
 	client := &http.Client{Transport: c.Client.Transport.(*smilesig.Transport).Base}
 	response, err := client.Do(c.request("/v3/aml/sync", nil))
 	require.NoError(t, err)
@@ -393,12 +394,12 @@ func TestV3OtherEndpoints(t *testing.T) {
 
 func TestTLSIsForTheNamesOfTheServer(t *testing.T) {
 	t.Parallel()
-	c := newV3Client(t, func(s *smilesigtest.Server) { s.Hosts = []string{"smile-id"} })
+	c := newV3Client(t, func(s *standin.Server) { s.Hosts = []string{"smile-id"} })
 	assert.True(t, strings.HasPrefix(c.s.URL, "https://127.0.0.1:"))
 	for _, name := range []string{"127.0.0.1", "localhost", "smile-id"} {
 		assert.NoError(t, c.s.Certificate().VerifyHostname(name))
 	}
-	assert.Nil(t, smilesigtest.NewServer(t, credential).Certificate())
+	assert.Nil(t, standin.New(t, credential).Certificate())
 
 	// v1 works over TLS, too, uploads included.
 	uploadURL := prepareUpload(t, c.s, c.Client, "1", "")

@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/smilesigtest"
 )
 
 // An endpoint takes one method. A GET endpoint takes HEAD, too.
@@ -219,18 +220,28 @@ func verifyNow(product string) func(*Server, *call) reply {
 		j.Product, j.CallbackURL = product, ""
 		s.addJob(j)
 		o := s.decideNow(j)
-		a := accepted(s.signed(j.result(o, s.now()), Untampered)).remarking(remark)
+		a := accepted(s.signed(s.result(j, o), Untampered)).remarking(remark)
 		a.then = func() { s.reach(j, o) }
 		return a
 	})
 }
 
+// result returns the body that reports the outcome o, which j may not have
+// reached yet.
+func (s *Server) result(j *job, o smilesigtest.Outcome) json.RawMessage {
+	reported := j.Job
+	if reported.Completed.IsZero() {
+		reported.Completed = s.now()
+	}
+	return reported.Callback(s.credential, o).Body
+}
+
 // decideNow returns the last outcome. Without an outcome it returns Approved,
 // because an answer cannot wait.
-func (s *Server) decideNow(j *job) Outcome {
+func (s *Server) decideNow(j *job) smilesigtest.Outcome {
 	outcomes := s.decide(j)
 	if len(outcomes) == 0 {
-		return Approved
+		return smilesigtest.Approved
 	}
 	return outcomes[len(outcomes)-1]
 }
@@ -258,21 +269,21 @@ func (s *Server) authSmile(c *call) reply {
 	if json.Unmarshal(c.body, &request) != nil || !request.Signature {
 		return denied(codeInvalid, `no "signature": true`)
 	}
-	return accepted(s.signed(members{"success": encoded(true), "partner_id": quoted(s.credential.PartnerID)}, Untampered))
+	return accepted(s.signed(map[string]any{"success": true, "partner_id": s.credential.PartnerID}, Untampered))
 }
 
 func (s *Server) jobStatus(_ *call, m members) reply {
 	j := s.decided(m.text("user_id"), m.text("job_id"))
-	answer := members{"code": quoted("2302"), "job_complete": encoded(j != nil), "job_success": encoded(false)}
+	answer := map[string]any{"code": "2302", "job_complete": j != nil, "job_success": false}
 	if j != nil {
-		answer["job_success"] = encoded(slices.Contains([]Outcome{Approved, Provisional}, j.outcome()))
-		answer["result"] = encoded(j.result(j.outcome(), s.now()))
+		answer["job_success"] = slices.Contains([]smilesigtest.Outcome{smilesigtest.Approved, smilesigtest.Provisional}, j.outcome())
+		answer["result"] = s.result(j, j.outcome())
 	}
-	return accepted(s.signed(answer, s.JobStatus))
+	return accepted(s.signed(answer, s.Answers))
 }
 
 // decided returns the decided job that has the partner's two names, or nil.
-func (s *Server) decided(userID, jobID string) *Job {
+func (s *Server) decided(userID, jobID string) *job {
 	return s.findJob(func(j *job) bool {
 		return j.isDecided() && j.Placement == smilesig.InBody && j.UserID == userID && j.JobID == jobID
 	})

@@ -1,4 +1,4 @@
-package smilesigtest
+package standin
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"example.com/smilesig/smilesigtest"
 )
 
 // How v3 webhooks are delivered is known from third parties; how long Smile ID
@@ -23,7 +25,7 @@ const (
 type Delivery struct {
 	Number   int // counts the Server's deliveries from 1
 	URL      string
-	Callback Callback
+	Callback smilesigtest.Callback
 	Statuses []int // the status of each attempt so far; 0 means no answer
 	Err      error // why the last attempt was not acknowledged by a 2xx; nil if it was
 }
@@ -53,12 +55,12 @@ func (d *Delivery) snapshot() Delivery {
 // returns what was done, and an error if cb was not acknowledged, cb cannot be
 // signed, ctx ends or the Server is closed. Deliver does not check the
 // certificates of this machine's own servers.
-func (s *Server) Deliver(ctx context.Context, url string, cb Callback) (Delivery, error) {
+func (s *Server) Deliver(ctx context.Context, url string, cb smilesigtest.Callback) (Delivery, error) {
 	if !s.begin() {
-		return Delivery{}, errors.New("smilesigtest: the Server is closed")
+		return Delivery{}, errors.New("standin: the Server is closed")
 	}
 	defer s.end()
-	if _, _, err := cb.sign(); err != nil {
+	if _, _, err := cb.Signed(); err != nil {
 		return Delivery{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -75,7 +77,7 @@ func (s *Server) Deliver(ctx context.Context, url string, cb Callback) (Delivery
 }
 
 // deliverLater delivers while the caller goes on.
-func (s *Server) deliverLater(url string, cb Callback) {
+func (s *Server) deliverLater(url string, cb smilesigtest.Callback) {
 	if !s.begin() {
 		return
 	}
@@ -85,7 +87,7 @@ func (s *Server) deliverLater(url string, cb Callback) {
 	}()
 }
 
-func (s *Server) addDelivery(url string, cb Callback) *Delivery {
+func (s *Server) addDelivery(url string, cb smilesigtest.Callback) *Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delivered++
@@ -104,7 +106,7 @@ func (s *Server) awaitRetry(ctx context.Context) {
 func (s *Server) attempt(ctx context.Context, d *Delivery) error {
 	status, err := s.client.send(ctx, d.Callback, d.URL)
 	if err == nil && status/100 != 2 {
-		err = fmt.Errorf("smilesigtest: not acknowledged: status %d", status)
+		err = fmt.Errorf("standin: not acknowledged: status %d", status)
 	}
 	s.mu.Lock()
 	d.Statuses, d.Err = append(d.Statuses, status), err
@@ -138,7 +140,7 @@ func newClient(config *tls.Config) *http.Client {
 
 // send returns the status of the answer. If there is no answer, it returns an
 // error. The error leaves out the URL, which may have secrets.
-func (c deliveryClient) send(ctx context.Context, cb Callback, to string) (status int, err error) {
+func (c deliveryClient) send(ctx context.Context, cb smilesigtest.Callback, to string) (status int, err error) {
 	client := c.elsewhere
 	if u, err := url.Parse(to); err == nil && isLoopback(u.Hostname()) {
 		client = c.here
@@ -148,7 +150,7 @@ func (c deliveryClient) send(ctx context.Context, cb Callback, to string) (statu
 		if ofClient := (*url.Error)(nil); errors.As(err, &ofClient) {
 			err = ofClient.Err
 		}
-		return 0, fmt.Errorf("smilesigtest: no answer: %w", err)
+		return 0, fmt.Errorf("standin: no answer: %w", err)
 	}
 	response.Body.Close()
 	return response.StatusCode, nil
