@@ -1,11 +1,16 @@
-// Package bench holds smilesig against other ways to do the same work, and
-// against what no way can beat, in one process and interleaved, so that only
-// ratios within one run matter. From the root of the repository:
+// Package bench holds smilesig against other ways to do the same work. In this
+// directory:
 //
-//	go -C bench run ./cmd/report         writes REPORT.md and chart.svg, in about four minutes
-//	go -C bench run ./cmd/report -smoke  one tiny round of everything, writes nothing
-//	go -C bench test -bench .            the same ways as ordinary Go benchmarks
-//	go -C bench test -run Load -load 1m  the load test alone
+//	go test -run '^$' -bench .       the benchmarks, in about two minutes
+//	go test -run Load -load 1m -v    the load test
 //
-// It needs a Unix, because it asks for the CPU time that a process has used.
+// Each round of a benchmark runs every way in turn. A ratio is the median of the
+// rounds' ratios. So only figures of one line can be compared, and what else the
+// machine does hits all ways alike. Hand several runs (-count) to benchstat for
+// the spread. This makes REPORT.md anew:
+//
+//	(sed '/^```text$/q' REPORT.md; go test -run '^$' -bench . ; echo '```') >new && mv new REPORT.md
+//
+// The benchmarks need a Unix, because they ask for the CPU time that a process
+// has used.
 package bench
