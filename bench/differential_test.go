@@ -219,7 +219,7 @@ func mutations(pair, second smilesig.Pair, n int) (bodies []string) {
 // but for the known differences.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
-	verifier := &smilesig.Verifier{Signer: signer, Guard: noGuard, Now: func() time.Time { return callbackTime }}
+	verifier := &smilesig.Verifier{Signer: signer, Guard: smilesig.NoGuard, Now: func() time.Time { return callbackTime }}
 	pair, second := signer.Sign(callbackTime), signer.Sign(callbackTime.Add(time.Second))
 	bodies := append(hostileBodies(pair, second), mutations(pair, second, 20_000)...)
 

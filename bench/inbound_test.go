@@ -72,8 +72,8 @@ func inbounds() map[string]inbound {
 		bare:       {func(next http.Handler) http.Handler { return next }, nil},
 		guarded:    {newVerifier(new(momentaryGuard)).Handler, nil},
 		headerPair: {newVerifier(new(momentaryGuard)).Handler, signHeader},
-		unguarded:  {newVerifier(noGuard).Handler, nil},
-		andSHA256:  {newVerifier(noGuard).Handler, nil},
+		unguarded:  {newVerifier(smilesig.NoGuard).Handler, nil},
+		andSHA256:  {newVerifier(smilesig.NoGuard).Handler, nil},
 		stdlib:     {readThen(verifyPlainly), nil},
 		webhooks:   {readThen(must(standardwebhooks.NewWebhookRaw([]byte(apiKey))).Verify), signForWebhooks},
 		stripe:     {readThen(verifyStripe), signForStripe},
@@ -89,9 +89,6 @@ const (
 )
 
 var signer = newSigner(apiKey)
-
-// noGuard is for a Verifier that binds nothing.
-var noGuard smilesig.ReplayGuard
 
 func newSigner(key string) *smilesig.Signer {
 	return must(smilesig.NewSigner(smilesig.Credential{PartnerID: partnerID, APIKey: key}))

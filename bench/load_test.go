@@ -159,7 +159,7 @@ func (l *receiver) handler() http.Handler {
 		}
 	})
 	routes := http.NewServeMux()
-	for path, guard := range map[string]smilesig.ReplayGuard{"/": noGuard, "/callbacks": new(smilesig.MemoryGuard)} {
+	for path, guard := range map[string]smilesig.ReplayGuard{"/": smilesig.NoGuard, "/callbacks": new(smilesig.MemoryGuard)} {
 		routes.Handle(path, newVerifier(guard).Handler(next))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
