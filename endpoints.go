@@ -36,10 +36,12 @@ const (
 
 // v3 requests are not signed: the only signature for them covers the body and
 // needs another secret, and Smile ID has not published how it is made [spec].
-// These two headers authenticate them instead [spec].
+// These two headers authenticate them instead: the API key where a token is made,
+// the token everywhere else [spec].
 const (
-	headerToken  = "SmileID-Token"
-	headerAPIKey = "smileid-api-key" // the API key itself
+	headerToken   = "SmileID-Token"
+	headerAPIKey  = "smileid-api-key"
+	tokenEndpoint = "/v3/token"
 )
 
 // headerJobID is in the answers to v3's synchronous calls [spec].
@@ -58,14 +60,15 @@ const (
 type Placement int
 
 const (
-	Unsigned Placement = iota // no pair
-	InBody                    // top-level members of the JSON body
-	InHeader                  // headers; the body is not looked at
+	Unsigned    Placement = iota // no pair
+	InBody                       // top-level members of the JSON body
+	InHeader                     // headers; the body is not looked at
+	KeyInHeader                  // no pair, but the partner ID and the API key in two headers, for POST /v3/token
 )
 
 // String returns the name of the constant.
 func (p Placement) String() string {
-	names := []string{"Unsigned", "InBody", "InHeader"}
+	names := []string{"Unsigned", "InBody", "InHeader", "KeyInHeader"}
 	if p < 0 || int(p) >= len(names) {
 		return fmt.Sprintf("Placement(%d)", int(p))
 	}
@@ -125,48 +128,32 @@ var placementsBelow = []string{"/v1/smile_links/", "/v1/totp_consent/"}
 
 // PlacementFor returns where Smile ID wants the pair of a request. It looks at
 // the method, the path and the Content-Type. A GET, HEAD or OPTIONS request has
-// no pair. A request below /v3/ has none either, but a token. An unknown path
-// below /v1/ or /v2/ is InBody if its Content-Type is JSON or absent.
-// PlacementFor ignores the origin and the body. Doubled and trailing slashes do
-// not matter.
+// no pair. Requests below /v3/ carry no pair: a token, or, for POST /v3/token, the
+// API key. An unknown path below /v1/ or /v2/ is InBody if its Content-Type is
+// JSON or absent. PlacementFor ignores the origin and the body. Doubled and
+// trailing slashes do not matter.
 //
 // The table comes from the official SDKs and docs; nothing in it was tried
 // against Smile ID's servers. Set [Transport.Placement] where you know better.
 func PlacementFor(req *http.Request) Placement {
-	if placement, known := knownPlacement(req); known {
-		return placement
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+		return Unsigned
 	}
 	endpoint := endpointOf(req)
-	versioned := strings.HasPrefix(endpoint, "/v1/") || strings.HasPrefix(endpoint, "/v2/")
-	if versioned && isJSONOrUntyped(req.Header) {
+	if placement, known := placements[endpoint]; known {
+		return placement
+	}
+	isBelow := func(above string) bool { return strings.HasPrefix(endpoint, above) }
+	switch {
+	case endpoint == tokenEndpoint && req.Method == http.MethodPost:
+		return KeyInHeader
+	case slices.ContainsFunc(placementsBelow, isBelow):
+		return InBody
+	case (isBelow("/v1/") || isBelow("/v2/")) && isJSONOrUntyped(req.Header):
 		return InBody
 	}
 	return Unsigned
-}
-
-// knownPlacement returns what the tables say about the request, if anything.
-func knownPlacement(req *http.Request) (placement Placement, known bool) {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		return Unsigned, true
-	}
-	endpoint := endpointOf(req)
-	if placement, known = placements[endpoint]; known {
-		return placement, true
-	}
-	for _, above := range placementsBelow {
-		if strings.HasPrefix(endpoint, above) {
-			return InBody, true
-		}
-	}
-	return Unsigned, false
-}
-
-// isForSmileID reports whether a request is plainly meant for Smile ID, whatever
-// its origin.
-func isForSmileID(req *http.Request) bool {
-	placement, _ := knownPlacement(req)
-	return placement == InHeader || placement == InBody && isUntyped(req.Header)
 }
 
 // signedAnswers are the endpoints that sign every successful answer.

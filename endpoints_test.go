@@ -50,6 +50,15 @@ func TestPlacementForOtherRequests(t *testing.T) {
 		{unsigned, "POST", "/v1", isJSON},
 		{unsigned, "POST", "", isJSON},
 
+		{smilesig.KeyInHeader, "POST", "/v3/token", isJSON},
+		{smilesig.KeyInHeader, "POST", "/v3/token", ""},
+		{smilesig.KeyInHeader, "POST", "//v3/token/", text},
+		{unsigned, "PUT", "/v3/token", isJSON},
+		{unsigned, "GET", "/v3/token", ""},
+		{unsigned, "post", "/v3/token", isJSON},
+		{unsigned, "POST", "/v3/token/refresh", isJSON},
+		{unsigned, "POST", "/v3/Token", isJSON},
+
 		{inBody, "DELETE", "/v1/unknown", isJSON},
 		{inBody, "PUT", "/v1/token", isJSON},
 		{inBody, "CONNECT", "/v1/token", isJSON},
@@ -66,7 +75,7 @@ func TestPlacementForOtherRequests(t *testing.T) {
 		{inBody, "POST", "/v1/auth_smile/../token", text},
 		{inHeader, "POST", "/v2/smart-selfie-enroll/", text},
 		{inHeader, "POST", "/v1/smile_links/../../v2/smart-selfie-enroll", text},
-		{unsigned, "POST", "/v1/../v3/token", isJSON},
+		{smilesig.KeyInHeader, "POST", "/v1/../v3/token", isJSON},
 		{unsigned, "POST", "/V1/token", isJSON}, // no path of Smile ID's
 		{inBody, "POST", "/v1/AUTH_SMILE", isJSON},
 		{inBody, "POST", "/v1/auth_smile;x=1", isJSON},
@@ -91,8 +100,8 @@ func TestPlacementForOddContentTypes(t *testing.T) {
 }
 
 func TestPlacementsHaveNames(t *testing.T) {
-	assert.Equal(t, "Unsigned InBody InHeader Placement(7) Placement(-1)",
-		fmt.Sprint(smilesig.Unsigned, smilesig.InBody, smilesig.InHeader, smilesig.Placement(7), smilesig.Placement(-1)))
+	assert.Equal(t, "Unsigned InBody InHeader KeyInHeader Placement(4) Placement(-1)",
+		fmt.Sprint(smilesig.Unsigned, smilesig.InBody, smilesig.InHeader, smilesig.KeyInHeader, smilesig.Placement(4), smilesig.Placement(-1)))
 }
 
 func TestDefaultOriginsAreTheCallersOwn(t *testing.T) {

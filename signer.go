@@ -214,13 +214,14 @@ func (s *Signer) load() []*key {
 	return nil
 }
 
-// A key signs for one credential. The API key itself is only in the closure
-// that makes its MACs, where nothing that prints a Signer can reach it.
+// A key signs for one credential. The API key itself is only in closures, where
+// nothing that prints a Signer can reach it.
 type key struct {
 	partnerID string
 	label     string
-	suffix    []byte    // what follows the timestamp in the signed message
-	macs      sync.Pool // of *mac
+	apiKey    func() string // for Smile ID only
+	suffix    []byte        // what follows the timestamp in the signed message
+	macs      sync.Pool     // of *mac
 }
 
 // A mac is the working memory of one signature.
@@ -235,6 +236,7 @@ func newKey(c Credential) *key {
 	return &key{
 		partnerID: c.PartnerID,
 		label:     c.Label,
+		apiKey:    func() string { return c.APIKey },
 		suffix:    []byte(c.PartnerID + signedSuffix),
 		macs:      sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, apiKey)} }},
 	}

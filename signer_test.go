@@ -221,13 +221,15 @@ func TestEveryWayOfPrintingACredentialHidesTheKey(t *testing.T) {
 	c := smilesig.Credential{PartnerID: "085", APIKey: secret}
 	signer := newSigner(t, c)
 	verifier := &smilesig.Verifier{Signer: signer}
-	transport := &smilesig.Transport{Signer: signer}
+	transport := &smilesig.Transport{Signer: signer, Base: new(spyBase)}
+	token, err := transport.RoundTrip(newRequest(t, "POST", smileID+"/v3/token", "", nil)) // was sent with the key
+	require.NoError(t, err)
 	_, faults := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: secret + " "})
 
 	var out bytes.Buffer
 	text := slog.New(slog.NewTextHandler(&out, nil))
 	asJSON := slog.New(slog.NewJSONHandler(&out, nil))
-	for _, value := range []any{c, &c, []any{c}, struct{ C smilesig.Credential }{c}, signer, verifier, transport, faults} {
+	for _, value := range []any{c, &c, []any{c}, struct{ C smilesig.Credential }{c}, signer, verifier, &smilesig.Transport{Signer: signer}, token, token.Request, faults} {
 		fmt.Fprintf(&out, "%v %+v %#v %s %q %x %d\n", value, value, value, value, value, value, value)
 		text.Info("text", "value", value)
 		asJSON.Info("JSON", "value", value)

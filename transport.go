@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -107,8 +108,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res, err := t.base().RoundTrip(signed)
-	if err != nil || !t.ConfirmResponses || !decision.listed {
+	if err != nil || res == nil {
 		return res, err
+	}
+	res.Request = req // not ours, with a pair or the key in its headers
+	if !t.ConfirmResponses || !decision.listed {
+		return res, nil
 	}
 	if res.Body == nil { // a Base that is not net/http's
 		res.Body = http.NoBody
@@ -145,6 +150,8 @@ func (t *Transport) sign(req *http.Request) (signed *http.Request, d decision, e
 		signed = t.signHeader(req)
 	case InBody:
 		signed, err = t.signBody(req)
+	case KeyInHeader:
+		signed, err = t.addKey(req)
 	default:
 		signed = req
 	}
@@ -179,7 +186,9 @@ func (t *Transport) decide(req *http.Request) (decision, error) {
 // mustStay reports whether req must not go to an origin that is not listed.
 func mustStay(req *http.Request) bool {
 	redirected := req.Response != nil
-	return redirected && hasBody(req) || looksLikeJSON(req.Header) || hasSecret(req.Header) || isForSmileID(req)
+	placement := PlacementFor(req)
+	isForSmileID := placement == InHeader || placement == InBody && isUntyped(req.Header)
+	return redirected && hasBody(req) || looksLikeJSON(req.Header) || hasSecret(req.Header) || isForSmileID
 }
 
 // place returns where the pair goes in a request to a listed origin.
@@ -192,6 +201,8 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 	switch {
 	case placement == Unsigned:
 		return Unsigned, nil
+	case placement == KeyInHeader:
+		return t.placeKey(req)
 	case placement != InBody && placement != InHeader:
 		return Unsigned, fmt.Errorf("%w: no such placement: %v", ErrConfig, placement)
 	case t.Signer.load() == nil:
@@ -206,6 +217,35 @@ func (t *Transport) place(req *http.Request) (Placement, error) {
 		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
 	}
 	return InBody, nil
+}
+
+// placeKey returns Unsigned for a request that gets no key: it has one already, or
+// a redirect led to it.
+func (t *Transport) placeKey(req *http.Request) (Placement, error) {
+	partnerIDs, apiKeys := headerValues(req.Header, headerPartnerID), headerValues(req.Header, headerAPIKey)
+	switch {
+	case !isEncryptedOrLocal(req.URL):
+		return Unsigned, fmt.Errorf("%w: the API key goes by https only, or to this machine", ErrOrigin)
+	case (len(partnerIDs) == 0) != (len(apiKeys) == 0):
+		return Unsigned, fmt.Errorf("%w: the request has one of the headers %s and %s without the other", ErrConfig, headerPartnerID, headerAPIKey)
+	case len(apiKeys) > 0, req.Response != nil:
+		return Unsigned, nil
+	case t.Signer.load() == nil:
+		return Unsigned, errNoCredential
+	}
+	return KeyInHeader, nil
+}
+
+// isEncryptedOrLocal reports whether no other machine can read what is sent to u.
+func isEncryptedOrLocal(u *url.URL) bool {
+	address, _ := netip.ParseAddr(u.Hostname())
+	return equalASCII(u.Scheme, "https") || equalASCII(u.Hostname(), "localhost") || address.IsLoopback()
+}
+
+// equalASCII compares in any letter case. The equal lengths rule out what
+// EqualFold takes for an ASCII letter, such as U+017F for an s.
+func equalASCII(text, ascii string) bool {
+	return len(text) == len(ascii) && strings.EqualFold(text, ascii)
 }
 
 var originForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?/?$`)
@@ -241,13 +281,29 @@ func withoutDefaultPort(scheme, host string) string {
 func (t *Transport) signHeader(req *http.Request) *http.Request {
 	k := t.Signer.load()[0]
 	pair := k.pair(formatTimestamp(currentTime(t.Now)))
+	return withHeaders(req, map[string]string{
+		headerPartnerID: k.partnerID, headerSignature: pair.Signature, headerTimestamp: pair.Timestamp,
+	})
+}
+
+// addKey writes the partner ID as v3 does [spec].
+func (t *Transport) addKey(req *http.Request) (*http.Request, error) {
+	k := t.Signer.load()[0]
+	partnerID := strings.TrimLeft(k.partnerID, "0")
+	if partnerID == "" || strings.Trim(partnerID, "0123456789") != "" {
+		return nil, fmt.Errorf("%w: the partner ID of the Signer's current credential is not a positive number, as %s wants it", ErrConfig, tokenEndpoint)
+	}
+	return withHeaders(req, map[string]string{headerPartnerID: partnerID, headerAPIKey: k.apiKey()}), nil
+}
+
+func withHeaders(req *http.Request, values map[string]string) *http.Request {
 	signed := clone(req)
 	if signed.Header == nil {
 		signed.Header = make(http.Header)
 	}
-	replaceHeader(signed.Header, headerPartnerID, k.partnerID)
-	replaceHeader(signed.Header, headerSignature, pair.Signature)
-	replaceHeader(signed.Header, headerTimestamp, pair.Timestamp)
+	for name, value := range values {
+		replaceHeader(signed.Header, name, value)
+	}
 	return signed
 }
 

@@ -138,13 +138,71 @@ func TestTransportSignsTheHeaders(t *testing.T) {
 	assert.Nil(t, bare.Header)
 }
 
+func TestTransportAddsTheKeyForAToken(t *testing.T) {
+	for id, sentID := range map[string]string{"085": "85", "2343": "2343", "0010": "10"} {
+		transport, base := newTransport(t)
+		require.NoError(t, transport.Signer.Rotate(smilesig.Credential{PartnerID: id, APIKey: "made-up-key-three"}, testCredential))
+		body := newSpyBody(`{"payload":{"product":"one_time_aml"}}`)
+		req := newRequest(t, "POST", smileID+"/v3/token", "application/json", nil)
+		req.Body, req.ContentLength = body, -1
+		header := maps.Clone(req.Header)
+
+		res, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		assert.Same(t, req, res.Request, "the caller's request, without the key")
+		assert.Equal(t, header, req.Header, "the caller's request is unchanged")
+		sent := base.requests[0]
+		assert.Equal(t, http.Header{
+			"Content-Type": {"application/json"}, "Smileid-Partner-Id": {sentID}, "Smileid-Api-Key": {"made-up-key-three"},
+		}, sent.Header)
+		assert.Same(t, body, sent.Body, "the body is streamed")
+		assert.EqualValues(t, -1, sent.ContentLength)
+		assert.EqualValues(t, 1, body.closed.Load())
+	}
+}
+
+func TestTransportKnowsWhereTheKeyMayGo(t *testing.T) {
+	own := http.Header{"smileid-partner-id": {"7"}, "SMILEID-API-KEY": {"the caller's own"}}
+	always := func(*http.Request) smilesig.Placement { return smilesig.KeyInHeader }
+	for _, tt := range []struct {
+		name, target string
+		change       func(*smilesig.Transport, *http.Request)
+		isAdded      bool
+	}{
+		{"https", smileID + "/v3/token", nil, true},
+		{"doubled slashes", smileID + "//v3//token/", nil, true},
+		{"plain http to this machine", "http://127.0.0.1:9/v3/token", nil, true},
+		{"plain http to this machine by IPv6", "http://[::1]:9/v3/token", nil, true},
+		{"plain http to this machine by name", "http://LocalHost:9/v3/token", nil, true},
+		{"a Placement of the caller's", smileID + "/v4/token", func(tr *smilesig.Transport, _ *http.Request) { tr.Placement = always }, true},
+		{"a GET", smileID + "/v3/token", func(_ *smilesig.Transport, r *http.Request) { r.Method = "GET" }, false},
+		{"a PUT", smileID + "/v3/token", func(_ *smilesig.Transport, r *http.Request) { r.Method = "PUT" }, false},
+		{"another path", smileID + "/v3/token/other", nil, false},
+		{"a redirect led here", smileID + "/v3/token", func(_ *smilesig.Transport, r *http.Request) { r.Response = new(http.Response) }, false},
+		{"a key of the caller's own", smileID + "/v3/token", func(tr *smilesig.Transport, r *http.Request) { tr.Signer, r.Header = nil, own }, false},
+	} {
+		transport, base := newTransport(t)
+		transport.Origins = []string{smileID, "http://127.0.0.1:9", "http://[::1]:9", "http://localhost:9"}
+		req := newRequest(t, "POST", tt.target, "", nil)
+		if tt.change != nil {
+			tt.change(transport, req)
+		}
+		_, err := transport.RoundTrip(req)
+		require.NoError(t, err, tt.name)
+		if tt.isAdded {
+			assert.Equal(t, testCredential.APIKey, base.requests[0].Header.Get("smileid-api-key"), tt.name)
+		} else {
+			assert.Same(t, req, base.requests[0], tt.name)
+		}
+	}
+}
+
 func TestTransportPassesUntouched(t *testing.T) {
 	for _, tt := range []struct{ name, method, target, contentType string }{
 		{"the zip of an upload", "PUT", "https://uploads.example/a?X-Amz-Signature=x", "application/zip"},
 		{"an upload without a type", "PUT", "https://uploads.example/a", ""},
 		{"a zip to a path like Smile ID's", "PUT", "https://bucket.example/bucket/v1/a.zip", "application/zip"},
 		{"an OAuth form to somebody's token endpoint", "POST", "https://login.example/v1/token", "application/x-www-form-urlencoded"},
-		{"a body without a type to somebody", "POST", "https://www.example/v1/other", ""},
 		{"a GET elsewhere", "GET", "https://www.example", ""},
 		{"a GET to Smile ID", "GET", smileID + "/v1/services", ""},
 		{"a request to v3", "POST", smileID + "/v3/enhanced_kyc", "multipart/form-data; boundary=x"},
@@ -198,6 +256,24 @@ func TestTransportRefuses(t *testing.T) {
 			to("https://evil.example")(nil, r)
 			r.Method, r.Header = "GET", http.Header{name: {"made-up-key-one"}}
 		}
+	}
+	token := func(change func(*transport, *request)) func(*transport, *request) {
+		return func(tr *transport, r *request) {
+			to(smileID+"/v3/token")(nil, r)
+			change(tr, r)
+		}
+	}
+	partner := func(id string) func(*transport, *request) {
+		return token(func(tr *transport, _ *request) {
+			tr.Signer = newSigner(t, smilesig.Credential{PartnerID: id, APIKey: "made-up-key-one"})
+		})
+	}
+	plain := func(target string) func(*transport, *request) {
+		return token(func(tr *transport, r *request) {
+			to(target)(nil, r)
+			tr.Origins = []string{"http://" + r.URL.Host}
+			tr.Placement = func(*request) smilesig.Placement { return smilesig.KeyInHeader }
+		})
 	}
 	origins := func(origins ...string) func(*transport, *request) {
 		return func(tr *transport, _ *request) { tr.Origins = origins }
@@ -254,6 +330,20 @@ func TestTransportRefuses(t *testing.T) {
 		{"no Signer to confirm the answer", func(tr *transport, r *request) {
 			tr.Signer, tr.ConfirmResponses, r.URL.Path = nil, true, "/v3/aml/sync"
 		}, smilesig.ErrConfig, "no credential"},
+		{"no Signer for a token", token(func(tr *transport, _ *request) { tr.Signer = nil }), smilesig.ErrConfig, "no credential"},
+		{"a partner ID for a token alone", token(func(_ *transport, r *request) { r.Header["smileid-partner-id"] = []string{"85"} }), smilesig.ErrConfig, "without the other"},
+		{"a key for a token alone", token(func(_ *transport, r *request) { r.Header.Set("smileid-api-key", "x") }), smilesig.ErrConfig, "without the other"},
+		{"a partner ID of zeros for a token", partner("000"), smilesig.ErrConfig, "not a positive number"},
+		{"a partner ID with a letter for a token", partner("085a1"), smilesig.ErrConfig, "not a positive number"},
+		{"a token by plain http", plain("http://smile.example/v3/token"), smilesig.ErrOrigin, "https"},
+		{"a token by plain http to another address", plain("http://10.0.0.1:8080/v3/token"), smilesig.ErrOrigin, "https"},
+		{"a token by plain http to a name like ours", plain("http://localhost.example/v3/token"), smilesig.ErrOrigin, "https"},
+		{"a token of a Placement of the caller's by plain http", plain("http://smile.example/other"), smilesig.ErrOrigin, "https"},
+		{"a key of the caller's own by plain http", func(tr *transport, r *request) {
+			plain("http://smile.example/v3/token")(tr, r)
+			r.Header.Set("smileid-partner-id", "85")
+			r.Header.Set("smileid-api-key", "x")
+		}, smilesig.ErrOrigin, "https"},
 		{"an origin without a scheme", origins(smileID, "127.0.0.1:9"), smilesig.ErrConfig, `"127.0.0.1:9" in Origins`},
 		{"an origin without a host", origins("http:///"), smilesig.ErrConfig, `"http:///" in Origins`},
 		{"an origin with a path", origins("http://127.0.0.1:9/v1"), smilesig.ErrConfig, `"http://127.0.0.1:9/v1" in Origins`},
@@ -759,7 +849,7 @@ func TestNoRedirectTakesASecretElsewhere(t *testing.T) {
 	for _, code = range []int{301, 302, 303, 307, 308} {
 		for _, method := range []string{"GET", "POST"} {
 			for _, name := range []string{"SmileID-Token", "smileid-api-key", "SmileID-Request-Signature"} {
-				req := newRequest(t, method, smile.URL+"/v3/token", "", nil)
+				req := newRequest(t, method, smile.URL+"/v3/enhanced_kyc", "", nil)
 				req.Header.Set(name, "made up")
 				_, err := client.Do(req)
 				assert.ErrorIs(t, err, smilesig.ErrOrigin, "%d %s %s", code, method, name)
@@ -767,6 +857,52 @@ func TestNoRedirectTakesASecretElsewhere(t *testing.T) {
 		}
 	}
 	assert.Zero(t, asked.Load())
+}
+
+func TestNoRedirectTakesOurKeyElsewhere(t *testing.T) {
+	requests := map[string][]http.Header{} // by server
+	keeps := func(name string) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) { requests[name] = append(requests[name], r.Header) }
+	}
+	elsewhere, other := serve(t, keeps("elsewhere")), serve(t, keeps("other"))
+	var location string
+	var code int
+	smile := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keeps("smile")(w, r)
+		if r.URL.Path == "/v3/token" {
+			w.Header().Set("Location", location)
+			w.WriteHeader(code)
+		}
+	}))
+	client := signedClient(t, smile, other)
+	for _, code = range []int{301, 302, 303, 307, 308} {
+		for _, location = range []string{elsewhere.URL, elsewhere.URL + "/v3/token", other.URL + "/v3/token", "/v3//token"} {
+			res, err := client.Post(smile.URL+"/v3/token", "application/json", strings.NewReader(`{"payload":{}}`))
+			if isUnlisted := strings.HasPrefix(location, elsewhere.URL); isUnlisted && code > 303 {
+				assert.ErrorIs(t, err, smilesig.ErrOrigin, "%d %s", code, location)
+				continue
+			}
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			for r := res.Request; r != nil; r = r.Response.Request {
+				assert.Empty(t, r.Header.Values("smileid-api-key"))
+				if r.Response == nil {
+					break
+				}
+			}
+		}
+	}
+	assert.Len(t, requests["elsewhere"], 6, "GETs")
+	assert.Len(t, requests["other"], 5)
+	for _, header := range append(requests["elsewhere"], requests["other"]...) {
+		assert.Empty(t, header.Values("smileid-api-key"))
+	}
+	withKey := 0
+	for _, header := range requests["smile"] {
+		withKey += len(header.Values("smileid-api-key"))
+	}
+	assert.Equal(t, 20, withKey, "the first request of each call")
+	assert.Len(t, requests["smile"], 25, "and a redirect to the same server")
 }
 
 // ---- what else a caller may do ----
