@@ -6,16 +6,19 @@ import (
 	"strings"
 )
 
-// isNamed reports whether key is name in any letter case. API gateways hand over
-// names that are not canonical, and a map that somebody filled by hand may hold a
-// name in several cases.
-func isNamed(key, name string) bool { return len(key) == len(name) && strings.EqualFold(key, name) }
+// equalASCII reports whether text is ascii in any letter case. The equal lengths
+// rule out what EqualFold takes for an ASCII letter, such as U+017F for an s.
+func equalASCII(text, ascii string) bool {
+	return len(text) == len(ascii) && strings.EqualFold(text, ascii)
+}
 
-// headerValues returns all values of a header.
+// headerValues returns all values of a header, in any letter case. API gateways
+// hand over names that are not canonical, and a map that somebody filled by hand
+// may hold a name in several cases.
 func headerValues(h http.Header, name string) (all []string) {
 	for key, values := range h {
 		switch {
-		case !isNamed(key, name):
+		case !equalASCII(key, name):
 		case all == nil:
 			all = values
 		default:
@@ -28,7 +31,7 @@ func headerValues(h http.Header, name string) (all []string) {
 // replaceHeader makes value the only value of a header.
 func replaceHeader(h http.Header, name, value string) {
 	for key := range h {
-		if isNamed(key, name) {
+		if equalASCII(key, name) {
 			delete(h, key)
 		}
 	}
@@ -63,7 +66,7 @@ func looksLikeJSON(h http.Header) bool {
 // hasSecret reports whether h has what authenticates a request to Smile ID.
 func hasSecret(h http.Header) bool {
 	for key := range h {
-		if isNamed(key, headerToken) || isNamed(key, headerAPIKey) || isNamed(key, headerSignature) {
+		if equalASCII(key, headerToken) || equalASCII(key, headerAPIKey) || equalASCII(key, headerSignature) {
 			return true
 		}
 	}

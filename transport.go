@@ -242,12 +242,6 @@ func isEncryptedOrLocal(u *url.URL) bool {
 	return equalASCII(u.Scheme, "https") || equalASCII(u.Hostname(), "localhost") || address.IsLoopback()
 }
 
-// equalASCII compares in any letter case. The equal lengths rule out what
-// EqualFold takes for an ASCII letter, such as U+017F for an s.
-func equalASCII(text, ascii string) bool {
-	return len(text) == len(ascii) && strings.EqualFold(text, ascii)
-}
-
 var originForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?/?$`)
 
 // isListed compares scheme, host and port. It looks at every entry, so that a
