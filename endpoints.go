@@ -148,9 +148,7 @@ func PlacementFor(req *http.Request) Placement {
 	switch {
 	case endpoint == tokenEndpoint && req.Method == http.MethodPost:
 		return KeyInHeader
-	case slices.ContainsFunc(placementsBelow, isBelow):
-		return InBody
-	case (isBelow("/v1/") || isBelow("/v2/")) && isJSONOrUntyped(req.Header):
+	case slices.ContainsFunc(placementsBelow, isBelow), (isBelow("/v1/") || isBelow("/v2/")) && isJSONOrUntyped(req.Header):
 		return InBody
 	}
 	return Unsigned

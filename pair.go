@@ -52,3 +52,20 @@ func pairInBody(body []byte) (pair receivedPair, err error) {
 	})
 	return pair, err
 }
+
+// fault says why nobody can confirm a pair: it is missing or malformed. It returns
+// nil for a pair whose halves are strings that are given once.
+func (p receivedPair) fault() (kind error, reason string) {
+	timestamp, signature := p.timestamp, p.signature
+	switch {
+	case timestamp.count > 1 || signature.count > 1:
+		return ErrMalformed, "signature or timestamp given more than once"
+	case timestamp.notAString || signature.notAString:
+		return ErrMalformed, "signature or timestamp is not a string"
+	case timestamp.count == 0:
+		return ErrMissing, "no timestamp"
+	case signature.count == 0:
+		return ErrMissing, "no signature"
+	}
+	return nil, ""
+}

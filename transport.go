@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -15,63 +17,72 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // A Transport signs requests to Smile ID. It puts the pair into the JSON body or
 // the headers, as the endpoint wants it, and hands a request of its own to Base.
-// Use it as the Transport of an [http.Client]. It is safe for concurrent use once
-// its fields are set.
+// It adds the API key to a request for a v3 token. Use it as the Transport of an
+// [http.Client] that talks to Smile ID. It is safe for concurrent use once its
+// fields are set.
 //
 // The timestamp is taken at signing. Put retries outside the Transport, so that
-// each attempt is signed afresh. Put a RoundTripper that needs the signed bytes
-// inside, as Base.
+// each attempt is signed afresh. Set a RoundTripper that must see the signed
+// request as Base.
 //
-// If RoundTrip returns an error of this package, nothing was sent. The exceptions
-// are the two errors of ConfirmResponses.
+// If RoundTrip returns an error of this module, nothing was sent. The exceptions
+// are the errors about an answer, which only ConfirmResponses causes.
 type Transport struct {
-	// Signer signs with its current credential. Required for requests that are
-	// to be signed, and for ConfirmResponses.
+	// Signer signs with its current credential. Required for requests that get a
+	// pair or the API key, and for ConfirmResponses.
 	Signer *Signer
 
-	// Base sends the requests. nil means http.DefaultTransport.
+	// Base sends the requests. nil means http.DefaultTransport. Base must not
+	// follow redirects, because it would take the pair or the key along. If Base
+	// is this Transport, also by way of http.DefaultTransport, every RoundTrip
+	// returns ErrConfig. Longer circles are not detected.
 	Base http.RoundTripper
 
 	// Origins lists the origins to sign for, as "scheme://host[:port]". Nil means
 	// DefaultOrigins(); an empty slice means none. If an entry is not an origin,
-	// every RoundTrip returns an error.
+	// every RoundTrip returns ErrConfig.
 	//
-	// RoundTrip refuses, with ErrOrigin, to send these to any other origin:
+	// To any other origin, RoundTrip sends only GET and HEAD requests without a
+	// body, and PUT requests unless the Content-Type contains json. So the zip of
+	// an upload passes, unsigned. RoundTrip refuses even these, with ErrOrigin, if
+	// they have a body after a redirect, or the header SmileID-Token,
+	// smileid-api-key or SmileID-Request-Signature.
 	//
-	//   - a request with a Content-Type that looks like JSON
-	//   - a redirected request with a body
-	//   - a request with the header SmileID-Token, smileid-api-key or
-	//     SmileID-Request-Signature
-	//   - a request that is plainly meant for Smile ID: by the table of
-	//     PlacementFor, its path wants the pair in headers, or in the body and it
-	//     has no Content-Type
-	//
-	// Every other request passes unsigned, such as the zip of an upload.
+	// To a listed origin, RoundTrip sends no request whose Host is another host
+	// than that of its URL. It returns ErrOrigin. A reverse proxy in front of the
+	// Transport must not keep the Host of its caller: call
+	// [net/http/httputil.ProxyRequest.SetURL] in Rewrite, as the example shows.
 	Origins []string
 
 	// Placement says where the pair goes in a request to a listed origin. nil
 	// means PlacementFor.
+	//
+	// KeyInHeader adds the partner ID, without leading zeros, and the API key.
+	// RoundTrip sends a request that has both headers already as it is, and adds
+	// nothing after a redirect. It returns ErrConfig for one header without the
+	// other, and for a partner ID that is not a positive number. It returns
+	// ErrOrigin for plain http to another machine than this one.
 	Placement func(*http.Request) Placement
 
 	// ConfirmResponses checks the answers of listed origins, after the request
 	// was sent. It does not check the age of a pair.
 	//
 	// If a 2xx JSON answer to a signed request has a pair in its body, Signer
-	// must confirm that pair. Otherwise RoundTrip returns ErrSignature. The
-	// answer of /v1/job_status must have a pair and must not redirect. Otherwise
-	// RoundTrip returns ErrMissing. RoundTrip reads DefaultMaxBytes of such an
-	// answer at most.
+	// must confirm that pair. Otherwise RoundTrip returns ErrSignature. The answer
+	// of /v1/job_status must have a pair unless its status is from 400 to 599.
+	// Otherwise RoundTrip returns ErrMissing. If that answer cannot be read to its
+	// end, the error is neither, and wraps the cause. RoundTrip reads
+	// DefaultMaxBytes of an answer at most.
 	//
 	// If an answer below /v3/ has either half of a pair in its headers, it must
 	// have a pair that Signer confirms. Otherwise RoundTrip returns ErrSignature.
-	// A 2xx answer of /v3/aml/sync or /v3/enhanced_kyc/sync must have a pair, and
-	// these two must not redirect. Otherwise RoundTrip returns ErrMissing. Do not
-	// repeat such a call, because it was made and billed. The error names the
+	// The answer of /v3/aml/sync or /v3/enhanced_kyc/sync must have a pair unless
+	// its status is from 400 to 599. Otherwise RoundTrip returns ErrMissing. Do
+	// not repeat such a call, because it was made and billed. The error names the
 	// job: read the job's status.
 	//
 	// Only third parties say that the message of a v3 signature ends in
@@ -87,23 +98,30 @@ type Transport struct {
 }
 
 // RoundTrip signs and sends req. It closes the body of req and changes nothing
-// else in req. A body that gets a pair is read to its end first. Any other body
-// passes unread.
+// else in req. It buffers a body that it signs. It streams any other. The Request
+// of the response is req, which has neither the pair nor the key.
 //
 // It returns these errors before anything is sent:
 //
-//   - [ErrOrigin] for a request that must not go to an origin that is not listed
+//   - [ErrConfig] for a faulty configuration
+//   - [ErrOrigin] for a request that must not go to its origin
 //   - [ErrMalformed] if the body to be signed is missing, is not a JSON object,
 //     or is not as long as declared
 //   - [ErrEncoded] if such a body has a Content-Encoding
 //   - [ErrPartner] if such a body names another partner
 //   - the cause, if such a body cannot be read or the request's context ends
-//   - [ErrConfig] for a faulty configuration
 //
-// After sending, it returns the error of Base, or [ErrSignature] or [ErrMissing]
-// with ConfirmResponses.
+// After sending, it returns the error of Base. With ConfirmResponses, it also
+// returns [ErrSignature], [ErrMissing], or the cause why an answer cannot be read.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	signed, decision, err := t.sign(req)
+	listed, err := t.checkOrigin(req)
+	signed, placement := req, Unsigned
+	switch {
+	case err != nil:
+		closeBody(req)
+	case listed:
+		signed, placement, err = t.sign(req)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,14 +129,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || res == nil {
 		return res, err
 	}
-	res.Request = req // not ours, with a pair or the key in its headers
-	if !t.ConfirmResponses || !decision.listed {
+	res.Request = req // not ours, with a pair or the key in it
+	if !listed || !t.ConfirmResponses {
 		return res, nil
 	}
-	if res.Body == nil { // a Base that is not net/http's
-		res.Body = http.NoBody
-	}
-	if err := t.confirmAnswer(req, res, decision.placement); err != nil {
+	res.Body = cmp.Or[io.ReadCloser](res.Body, http.NoBody) // nil from a Base that is not net/http's
+	if err := t.checkAnswer(req, res, placement); err != nil {
 		res.Body.Close()
 		return nil, err
 	}
@@ -127,119 +143,40 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections closes the idle connections of Base. [http.Client] calls it.
 func (t *Transport) CloseIdleConnections() {
-	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok && base != t {
 		base.CloseIdleConnections()
 	}
 }
 
 func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
-// sign returns the request to send. If it returns none, it closes the body, even
-// if the caller's Placement or Now panics.
-func (t *Transport) sign(req *http.Request) (signed *http.Request, d decision, err error) {
-	defer func() {
-		if signed == nil && d.placement != InBody { // signBody closes what it reads
-			closeBody(req)
-		}
-	}()
-	if d, err = t.decide(req); err != nil {
-		return nil, decision{}, err
-	}
-	switch d.placement {
-	case InHeader:
-		signed = t.signHeader(req)
-	case InBody:
-		signed, err = t.signBody(req)
-	case KeyInHeader:
-		signed, err = t.addKey(req)
-	default:
-		signed = req
-	}
-	return signed, d, err
-}
-
-type decision struct {
-	listed    bool // the origin
-	placement Placement
-}
-
-// decide refuses what can be refused without reading the body.
-func (t *Transport) decide(req *http.Request) (decision, error) {
-	if req.URL == nil {
-		return decision{}, fmt.Errorf("%w: the request has no URL", ErrConfig)
-	}
-	listed, err := t.isListed(req.URL)
+// checkOrigin reports whether the origin of req is listed. It refuses what can be
+// refused without asking Placement.
+func (t *Transport) checkOrigin(req *http.Request) (listed bool, err error) {
 	switch {
+	case t.base() == t:
+		return false, fmt.Errorf("%w: the Transport is its own Base", ErrConfig)
+	case req.URL == nil:
+		return false, fmt.Errorf("%w: the request has no URL", ErrConfig)
+	}
+	switch listed, err = t.isListed(req.URL); {
 	case err != nil:
-		return decision{}, err
-	case !listed && mustStay(req):
-		return decision{}, fmt.Errorf("%w: %s://%s", ErrOrigin, req.URL.Scheme, req.URL.Host)
-	case !listed:
-		return decision{}, nil
-	case t.ConfirmResponses && t.Signer.load() == nil:
-		return decision{}, errNoCredential
+	case !listed && !mayGoAnywhere(req):
+		err = fmt.Errorf("%w: %q is not in Origins of the Transport", ErrOrigin, req.URL.Scheme+"://"+req.URL.Host)
+	case listed && req.Host != "" && !isSameHost(req.URL.Scheme, req.Host, req.URL.Host):
+		err = fmt.Errorf("%w: Host of the request is %q, its URL is for %q", ErrOrigin, req.Host, req.URL.Host)
+	case listed && t.ConfirmResponses && t.Signer.load() == nil:
+		err = errNoCredential
 	}
-	placement, err := t.place(req)
-	return decision{listed: true, placement: placement}, err
+	return listed, err
 }
 
-// mustStay reports whether req must not go to an origin that is not listed.
-func mustStay(req *http.Request) bool {
+// mayGoAnywhere reports whether req may go to an origin that is not listed.
+func mayGoAnywhere(req *http.Request) bool {
 	redirected := req.Response != nil
-	placement := PlacementFor(req)
-	isForSmileID := placement == InHeader || placement == InBody && isUntyped(req.Header)
-	return redirected && hasBody(req) || looksLikeJSON(req.Header) || hasSecret(req.Header) || isForSmileID
-}
-
-// place returns where the pair goes in a request to a listed origin.
-func (t *Transport) place(req *http.Request) (Placement, error) {
-	choose := t.Placement
-	if choose == nil {
-		choose = PlacementFor
-	}
-	placement := choose(req)
-	switch {
-	case placement == Unsigned:
-		return Unsigned, nil
-	case placement == KeyInHeader:
-		return t.placeKey(req)
-	case placement != InBody && placement != InHeader:
-		return Unsigned, fmt.Errorf("%w: no such placement: %v", ErrConfig, placement)
-	case t.Signer.load() == nil:
-		return Unsigned, errNoCredential
-	case placement == InHeader:
-		return InHeader, nil
-	case !hasBody(req):
-		return Unsigned, fmt.Errorf("%w: the request has no body for the pair", ErrMalformed)
-	case !isJSONOrUntyped(req.Header):
-		return Unsigned, fmt.Errorf("%w: the body for the pair is not JSON", ErrMalformed)
-	case isEncoded(req.Header):
-		return Unsigned, fmt.Errorf("%w: it cannot be signed", ErrEncoded)
-	}
-	return InBody, nil
-}
-
-// placeKey returns Unsigned for a request that gets no key: it has one already, or
-// a redirect led to it.
-func (t *Transport) placeKey(req *http.Request) (Placement, error) {
-	partnerIDs, apiKeys := headerValues(req.Header, headerPartnerID), headerValues(req.Header, headerAPIKey)
-	switch {
-	case !isEncryptedOrLocal(req.URL):
-		return Unsigned, fmt.Errorf("%w: the API key goes by https only, or to this machine", ErrOrigin)
-	case (len(partnerIDs) == 0) != (len(apiKeys) == 0):
-		return Unsigned, fmt.Errorf("%w: the request has one of the headers %s and %s without the other", ErrConfig, headerPartnerID, headerAPIKey)
-	case len(apiKeys) > 0, req.Response != nil:
-		return Unsigned, nil
-	case t.Signer.load() == nil:
-		return Unsigned, errNoCredential
-	}
-	return KeyInHeader, nil
-}
-
-// isEncryptedOrLocal reports whether no other machine can read what is sent to u.
-func isEncryptedOrLocal(u *url.URL) bool {
-	address, _ := netip.ParseAddr(u.Hostname())
-	return equalASCII(u.Scheme, "https") || equalASCII(u.Hostname(), "localhost") || address.IsLoopback()
+	isQuestion := (req.Method == "" || req.Method == http.MethodGet || req.Method == http.MethodHead) && !hasBody(req)
+	isUpload := req.Method == http.MethodPut && !looksLikeJSON(req.Header) && !(redirected && hasBody(req))
+	return (isQuestion || isUpload) && !hasSecret(req.Header)
 }
 
 var originForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?/?$`)
@@ -257,37 +194,81 @@ func (t *Transport) isListed(u *url.URL) (listed bool, err error) {
 	if origins == nil {
 		origins = defaultOrigins
 	}
-	isASCII := strings.IndexFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-	comparable := u.User == nil && u.Opaque == "" && isASCII
-	return comparable && slices.ContainsFunc(origins, func(origin string) bool {
+	hasOnlyHost := u.User == nil && u.Opaque == ""
+	return hasOnlyHost && slices.ContainsFunc(origins, func(origin string) bool {
 		scheme, host, _ := strings.Cut(strings.TrimSuffix(origin, "/"), "://")
-		return strings.EqualFold(scheme, u.Scheme) &&
-			strings.EqualFold(withoutDefaultPort(scheme, host), withoutDefaultPort(u.Scheme, u.Host))
+		return equalASCII(u.Scheme, scheme) && isSameHost(scheme, u.Host, host)
 	}), nil
 }
 
 var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
 
-func withoutDefaultPort(scheme, host string) string {
-	return strings.TrimSuffix(host, defaultPorts[strings.ToLower(scheme)])
+// isSameHost ignores the port that is the scheme's own. ascii is a host in ASCII.
+func isSameHost(scheme, host, ascii string) bool {
+	port := defaultPorts[strings.ToLower(scheme)]
+	return equalASCII(strings.TrimSuffix(host, port), strings.TrimSuffix(ascii, port))
 }
 
-func (t *Transport) signHeader(req *http.Request) *http.Request {
-	k := t.Signer.load()[0]
-	pair := k.pair(formatTimestamp(currentTime(t.Now)))
-	return withHeaders(req, map[string]string{
-		headerPartnerID: k.partnerID, headerSignature: pair.Signature, headerTimestamp: pair.Timestamp,
-	})
-}
-
-// addKey writes the partner ID as v3 does [spec].
-func (t *Transport) addKey(req *http.Request) (*http.Request, error) {
-	k := t.Signer.load()[0]
-	partnerID := strings.TrimLeft(k.partnerID, "0")
-	if partnerID == "" || strings.Trim(partnerID, "0123456789") != "" {
-		return nil, fmt.Errorf("%w: the partner ID of the Signer's current credential is not a positive number, as %s wants it", ErrConfig, tokenEndpoint)
+// sign returns the request to send to a listed origin, and what Placement said. If
+// it returns none, it closes the body, even if the caller's Placement or Now
+// panics.
+func (t *Transport) sign(req *http.Request) (signed *http.Request, placement Placement, err error) {
+	defer func() {
+		if signed == nil && placement != InBody { // signBody closes what it reads
+			closeBody(req)
+		}
+	}()
+	choose := t.Placement
+	if choose == nil {
+		choose = PlacementFor
 	}
-	return withHeaders(req, map[string]string{headerPartnerID: partnerID, headerAPIKey: k.apiKey()}), nil
+	switch placement = choose(req); placement {
+	case Unsigned:
+		signed = req
+	case InBody:
+		signed, err = t.signBody(req)
+	case InHeader:
+		signed, err = t.signHeader(req)
+	case KeyInHeader:
+		signed, err = t.addKey(req)
+	default:
+		err = fmt.Errorf("%w: no such placement: %v", ErrConfig, placement)
+	}
+	return signed, placement, err
+}
+
+func (t *Transport) signHeader(req *http.Request) (*http.Request, error) {
+	keys := t.Signer.load()
+	if keys == nil {
+		return nil, errNoCredential
+	}
+	pair := keys[0].pair(formatTimestamp(currentTime(t.Now)))
+	return withHeaders(req, map[string]string{
+		headerPartnerID: keys[0].partnerID, headerSignature: pair.Signature, headerTimestamp: pair.Timestamp,
+	}), nil
+}
+
+// addKey returns req itself if it has a key already, or a redirect led to it.
+func (t *Transport) addKey(req *http.Request) (*http.Request, error) {
+	address, _ := netip.ParseAddr(req.URL.Hostname())
+	isThisMachine := address.IsLoopback() || equalASCII(req.URL.Hostname(), "localhost")
+	partnerIDs, apiKeys := headerValues(req.Header, headerPartnerID), headerValues(req.Header, headerAPIKey)
+	keys := t.Signer.load()
+	switch {
+	case !isThisMachine && !equalASCII(req.URL.Scheme, "https"):
+		return nil, fmt.Errorf("%w: the API key goes to another machine by https only", ErrOrigin)
+	case (len(partnerIDs) > 0) != (len(apiKeys) > 0):
+		return nil, fmt.Errorf("%w: the request has one of the headers %s and %s without the other", ErrConfig, headerPartnerID, headerAPIKey)
+	case len(apiKeys) > 0, req.Response != nil:
+		return req, nil
+	case keys == nil:
+		return nil, errNoCredential
+	}
+	partnerID := strings.TrimLeft(keys[0].partnerID, "0")
+	if partnerID == "" || strings.Trim(partnerID, "0123456789") != "" {
+		return nil, fmt.Errorf("%w: the Signer's partner ID is not a positive number, as %s wants it", ErrConfig, tokenEndpoint)
+	}
+	return withHeaders(req, map[string]string{headerPartnerID: partnerID, headerAPIKey: keys[0].apiKey()}), nil
 }
 
 func withHeaders(req *http.Request, values map[string]string) *http.Request {
@@ -303,6 +284,9 @@ func withHeaders(req *http.Request, values map[string]string) *http.Request {
 
 // signBody reads and closes the body, and takes the timestamp afterwards.
 func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
+	if !hasBody(req) {
+		return nil, fmt.Errorf("%w: the request has no body for the pair", ErrMalformed)
+	}
 	unsigned := buffers.Get().(*buffer)
 	defer unsigned.release()
 	if err := readRequestBody(unsigned, req); err != nil {
@@ -333,25 +317,26 @@ func clone(req *http.Request) *http.Request {
 	return c
 }
 
-// readRequestBody reads the body of a request into b and closes it. If the
-// request's context ends, it closes the body at once.
+// readRequestBody reads the body of a request, which must be plain JSON, into b and
+// closes it. If the request's context ends, it closes the body at once.
 func readRequestBody(b *buffer, req *http.Request) error {
 	closeOnce := sync.OnceValue(req.Body.Close)
 	stop := context.AfterFunc(req.Context(), func() { closeOnce() })
 	defer stop()
 	defer closeOnce()
+	switch {
+	case !isJSONOrUntyped(req.Header):
+		return fmt.Errorf("%w: the body for the pair is not JSON", ErrMalformed)
+	case isEncoded(req.Header):
+		return fmt.Errorf("%w: it cannot be signed", ErrEncoded)
+	}
 
 	declared, limit := req.ContentLength, int64(math.MaxInt64)
 	if declared > 0 { // 0 with a body means that the length is unknown
 		limit = declared
 	}
-	err := b.readAll(req.Body, min(declared, 2*DefaultMaxBytes), limit)
-	if err == nil {
-		err = closeOnce()
-	}
-	if req.Context().Err() != nil {
-		err = context.Cause(req.Context())
-	}
+	err := cmp.Or(b.readAll(req.Body, min(declared, 2*DefaultMaxBytes), limit), closeOnce())
+	err = cmp.Or(context.Cause(req.Context()), err)
 	switch {
 	case err != nil:
 		return fmt.Errorf("smilesig: reading the request's body: %w", err)
@@ -369,79 +354,82 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// confirmAnswer returns ErrSignature or ErrMissing for an answer that is not
-// signed as it should be. It leaves res with its whole body.
-func (t *Transport) confirmAnswer(req *http.Request, res *http.Response, placement Placement) error {
-	required, kind := answersSigned(req), res.StatusCode/100
-	var pair receivedPair
-	var err error
+// checkAnswer refuses an answer that is not signed as it should be. It leaves res
+// with its whole body.
+func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement Placement) error {
+	status, required := res.StatusCode, answersSigned(req)
+	succeeded, failed := status/100 == 2, 400 <= status && status <= 599
+	pair, missing := receivedPair{}, ErrMissing
 	switch {
-	case required && kind == 3: // it leads to an answer that need not be signed
-		return answerError(req, res, ErrMissing)
+	case required && !succeeded && !failed: // a redirect leads to an answer that need not be signed
+		return answerError(req, res, fmt.Errorf("%w: only a status from 400 to 599 needs none", ErrMissing))
 	case isV3(req):
 		pair = pairInHeaders(res.Header)
-	case placement == Unsigned && !required || kind != 2:
+	case succeeded && (required || placement != Unsigned && isJSONOrUntyped(res.Header) && !isEncoded(res.Header)):
+		pair, missing = peekPair(req.Context(), res)
+	default:
 		return nil
-	case required || isJSONOrUntyped(res.Header) && !isEncoded(res.Header):
-		pair, err = peekPair(res)
 	}
+	_, fault := pair.fault()
 	switch {
-	case pair.hasAny() && !t.confirms(pair):
-		return answerError(req, res, ErrSignature)
-	case pair.hasAny() || !required || kind != 2:
+	case !pair.hasAny() && required && succeeded:
+		return answerError(req, res, missing)
+	case !pair.hasAny():
 		return nil
-	case err != nil:
-		return &readError{answerError(req, res, ErrMissing), err}
+	case fault != "" || t.Signer.signedBy(pair.timestamp.text, pair.signature.text) == nil:
+		return answerError(req, res, fmt.Errorf("%w: %s", ErrSignature, cmp.Or(fault, "no credential has made it")))
 	}
-	return answerError(req, res, ErrMissing)
-}
-
-// confirms is false unless both halves of the pair are strings that are given
-// once.
-func (t *Transport) confirms(pair receivedPair) bool {
-	isOnce := pair.timestamp.count == 1 && pair.signature.count == 1
-	return isOnce && t.Signer.signedBy(pair.timestamp.text, pair.signature.text) != nil
+	return nil
 }
 
 // answerError adds the status to err. For a v3 call it also says that the call
 // was made, so that nobody pays for it twice.
 func answerError(req *http.Request, res *http.Response, err error) error {
-	err = fmt.Errorf("%w in the answer, status %d", err, res.StatusCode)
+	err = fmt.Errorf("%w, in the answer with status %d", err, res.StatusCode)
 	if !isV3(req) {
 		return err
 	}
 	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, strings.Join(headerValues(res.Header, headerJobID), ","))
 }
 
-// peekPair reads the pair in the body of an answer and puts back what it read. It
-// returns an error if the body is not a JSON object or is longer than
-// DefaultMaxBytes.
-func peekPair(res *http.Response) (receivedPair, error) {
+// peekPair reads the pair in the body of an answer and puts back what it read. If
+// there is no pair, missing says why.
+func peekPair(ctx context.Context, res *http.Response) (pair receivedPair, missing error) {
 	var start buffer // not pooled: the caller reads on from it
 	err := start.readAll(res.Body, min(res.ContentLength, roomForStrangers), DefaultMaxBytes)
-	rest := io.Reader(res.Body)
-	if err != nil {
-		rest = failedReader{err}
-	}
-	body := start.Bytes()
+	body, end := start.Bytes(), failedReader{cmp.Or(err, io.EOF)}
 	res.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), rest), res.Body}
-	switch {
-	case err != nil:
-		return receivedPair{}, err
-	case len(body) > DefaultMaxBytes:
-		return receivedPair{}, fmt.Errorf("longer than %d bytes", DefaultMaxBytes)
+	}{io.MultiReader(bytes.NewReader(body), end, res.Body), res.Body}
+	if err != nil {
+		return receivedPair{}, unreadable(ctx, err)
 	}
-	pair, err := pairInBody(body)
-	if err != nil || pair.timestamp.count == 0 || pair.signature.count == 0 {
-		return receivedPair{}, err // a member alone need not be half of a pair
+	pair, err = pairInBody(body)
+	switch {
+	case err != nil || len(body) > DefaultMaxBytes:
+		return receivedPair{}, fmt.Errorf("%w: the body is not a JSON object of at most %d bytes", ErrMissing, DefaultMaxBytes)
+	case pair.timestamp.count == 0 || pair.signature.count == 0: // a member alone need not be half of a pair
+		return receivedPair{}, ErrMissing
 	}
 	return pair, nil
 }
 
-// A failedReader repeats the error that ended an earlier read.
+// unreadable shows the cause only where that cannot quote what the other side
+// sent.
+func unreadable(ctx context.Context, err error) error {
+	unread := &readError{errors.New("smilesig: not confirmed"), err}
+	network, _ := errors.AsType[*net.OpError](err)
+	for _, plain := range []error{network, context.Cause(ctx), io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, plain) {
+			return fmt.Errorf("%w: %w", unread, plain)
+		}
+	}
+	return unread
+}
+
+// A failedReader repeats the error that ended an earlier read. Behind io.EOF, a
+// MultiReader reads on.
 type failedReader struct{ err error }
 
 func (r failedReader) Read([]byte) (int, error) { return 0, r.err }
