@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -24,18 +23,13 @@ func newClient(signing *smilesig.Transport) *http.Client {
 	return client.StandardClient()
 }
 
-// refusals would come again with every attempt. The last two are about answers:
-// ConfirmResponses refused one.
-var refusals = []error{
-	smilesig.ErrOrigin, smilesig.ErrPartner, smilesig.ErrMalformed, smilesig.ErrEncoded,
-	smilesig.ErrSignature, smilesig.ErrMissing,
-}
-
+// retryUnlessRefused stops at every error of smilesig that has a reason: a request
+// that is refused once is refused every time, and an answer whose pair is wrong may
+// belong to a call that was made and billed. An answer that breaks off has no
+// reason: the next attempt asks for it again.
 func retryUnlessRefused(ctx context.Context, response *http.Response, err error) (bool, error) {
-	for _, refusal := range refusals {
-		if errors.Is(err, refusal) {
-			return false, err
-		}
+	if err != nil && smilesig.Reason(err) != "other" {
+		return false, err
 	}
 	return retryablehttp.ErrorPropagatedRetryPolicy(ctx, response, err)
 }

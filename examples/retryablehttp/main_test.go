@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-retryablehttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -33,29 +34,30 @@ func TestRefusalIsNotRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		refusal error
+		path    string // behind the stand-in's URL in Origins
 		body    string
 		answer  standin.Tampering
 		sent    int
 	}{
-		{smilesig.ErrPartner, `{"partner_id":"86"}`, standin.Untampered, 0},
-		{smilesig.ErrMalformed, `[]`, standin.Untampered, 0},
-		{smilesig.ErrSignature, jobStatus, standin.WrongPair, 1},
-		{smilesig.ErrMissing, jobStatus, standin.NoPair, 1},
+		{smilesig.ErrPartner, "", `{"partner_id":"86"}`, standin.Untampered, 0},
+		{smilesig.ErrMalformed, "", `[]`, standin.Untampered, 0},
+		{smilesig.ErrConfig, "/v1", jobStatus, standin.Untampered, 0},
+		{smilesig.ErrOrigin, "0", jobStatus, standin.Untampered, 0}, // another port
+		{smilesig.ErrSignature, "", jobStatus, standin.WrongPair, 1},
+		{smilesig.ErrMissing, "", jobStatus, standin.NoPair, 1},
 	} {
 		smileID := standin.New(t, credential)
 		smileID.Answers = test.answer
 		signer, err := smilesig.NewSigner(credential)
 		require.NoError(t, err)
-		attempts := 0
 		client := newClient(&smilesig.Transport{
 			Signer:           signer,
-			Origins:          []string{smileID.URL},
+			Origins:          []string{smileID.URL + test.path},
 			ConfirmResponses: true,
-			Placement: func(req *http.Request) smilesig.Placement {
-				attempts++
-				return smilesig.PlacementFor(req)
-			},
 		})
+		attempts := 0
+		retries := client.Transport.(*retryablehttp.RoundTripper).Client
+		retries.RequestLogHook = func(retryablehttp.Logger, *http.Request, int) { attempts++ }
 		_, err = client.Post(smileID.URL+"/v1/job_status", "application/json", strings.NewReader(test.body))
 		assert.ErrorIs(t, err, test.refusal)
 		assert.Len(t, smileID.Requests(), test.sent)
