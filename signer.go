@@ -282,7 +282,7 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 			return
 		case m.Is(memberPartnerID), m.Is(memberClientID):
 			if id, isString := m.Text(); partnerErr == nil && (!isString || string(id) != k.partnerID) {
-				partnerErr = partnerError(string(id), k.partnerID)
+				partnerErr = partnerError(string(id), isString, k.partnerID)
 			}
 		}
 		if m.Comma < 0 {
@@ -299,8 +299,11 @@ func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 }
 
 // partnerError quotes what can be a partner ID, and nothing else of the body.
-func partnerError(inBody, ours string) error {
-	if inBody == "" || len(inBody) > 12 {
+func partnerError(inBody string, isString bool, ours string) error {
+	switch {
+	case !isString:
+		return fmt.Errorf("%w: the partner ID in the body is not a string, the credential is of partner %s", ErrPartner, ours)
+	case inBody == "" || len(inBody) > 12:
 		return fmt.Errorf("%w: the credential is of partner %s", ErrPartner, ours)
 	}
 	return fmt.Errorf("%w: the body says %q, the credential %s", ErrPartner, inBody, ours)

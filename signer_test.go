@@ -199,15 +199,17 @@ func TestInjectSaysWhereABodyIsNoObject(t *testing.T) {
 
 func TestInjectRefusesAnotherPartnersBody(t *testing.T) {
 	signer := newSigner(t, testCredential)
-	for value, quoted := range map[string]string{
+	for value, text := range map[string]string{
 		`"2343"`: `"2343"`, `"85"`: `"85"`, `"0085"`: `"0085"`, `"085 "`: `"085 "`, "\"a\\nb\"": `"a\nb"`,
-		`85`: "", `null`: "", `["085"]`: "", `""`: "", `{"api_key":"made-up-key-one"}`: "", `"made-up-key-one"`: "", // what is no partner ID is not quoted
+		`85`: "is not a string", `null`: "is not a string", `["085"]`: "is not a string", `{"api_key":"made-up-key-one"}`: "is not a string",
+		`""`: "", `"made-up-key-one"`: "", // what is no partner ID is not quoted
 	} {
 		for _, member := range []string{"partner_id", "smile_client_id", `p\u0061rtner_id`} {
 			signed, err := signer.Inject(fmt.Appendf(nil, `{"partner_id":"085","%s":%s,"a":1}`, member, value), testTime)
 			assert.Nil(t, signed)
 			assert.ErrorIs(t, err, smilesig.ErrPartner)
-			assert.ErrorContains(t, err, quoted)
+			assert.ErrorContains(t, err, text)
+			assert.Equal(t, strings.HasPrefix(text, "is not"), strings.Contains(err.Error(), "is not a string"))
 			assert.ErrorContains(t, err, "085")
 			assert.NotContains(t, err.Error(), "key")
 		}
