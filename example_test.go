@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,6 +78,28 @@ func ExampleTransport() {
 	// Output:
 	// smilesig: current credential: the partner ID is empty
 	// smilesig: current credential: the API key is empty
+}
+
+// A reverse proxy must send the Host of its target, not that of its caller. Let
+// nobody reach it who must not act for you.
+func ExampleTransport_reverseProxy() {
+	smileID := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Println(r.URL.Path, bytes.Contains(body, []byte(`"signature"`)), err)
+	}))
+	defer smileID.Close()
+	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	target, _ := url.Parse(smileID.URL) // in production, https://api.smileidentity.com
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) }, // and the Host with it
+		Transport: &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}},
+	}
+	response := httptest.NewRecorder()
+	proxy.ServeHTTP(response, httptest.NewRequest("POST", "/v1/job_status", strings.NewReader("{}")))
+	fmt.Println(response.Code)
+	// Output:
+	// /v1/job_status true <nil>
+	// 200
 }
 
 // newServer takes the callbacks of each job at a URL of its own.

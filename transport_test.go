@@ -655,14 +655,25 @@ func TestNoRedirectTakesTheBodyOrThePairElsewhere(t *testing.T) {
 }
 
 func TestARedirectToAListedOriginIsSignedAnew(t *testing.T) {
+	const signature = "SmileID-Request-Signature"
 	var body string
+	var header http.Header
 	target := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		got, _ := io.ReadAll(r.Body)
-		body = string(got)
+		body, header = string(got), r.Header
 	}))
-	smile := serve(t, http.RedirectHandler(target.URL+"/v1/job_status", http.StatusPermanentRedirect))
-	send(t, signedClient(t, smile, target), smile.URL+"/v1/job_status", nil, strings.NewReader(`{"a":1}`))
-	assert.Equal(t, 1, strings.Count(body, `"signature"`))
+	for _, code := range []int{http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		for _, path := range []string{"/v1/job_status", "/v2/smart-selfie-enroll"} {
+			smile := serve(t, http.RedirectHandler(target.URL+path, code))
+			res := send(t, signedClient(t, smile, target), smile.URL+path, nil, strings.NewReader(`{"a":1}`))
+			assert.Equal(t, 1, strings.Count(body, `"signature"`)+len(header.Values(signature)), path)
+
+			for _, r := range []*http.Request{res.Request, res.Request.Response.Request} {
+				assert.Empty(t, r.Header.Values(signature), "the caller's request")
+				assert.EqualValues(t, len(`{"a":1}`), r.ContentLength)
+			}
+		}
+	}
 }
 
 func TestAResendCarriesTheSameSignedBytes(t *testing.T) {
