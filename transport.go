@@ -52,9 +52,10 @@ type Transport struct {
 	// they have a body after a redirect, or the header SmileID-Token,
 	// smileid-api-key or SmileID-Request-Signature.
 	//
-	// To a listed origin, RoundTrip sends no request whose Host is another host
-	// than that of its URL. It returns ErrOrigin. A reverse proxy in front of the
-	// Transport must not keep the Host of its caller: call
+	// If a request to a listed origin has a Host, it must be the host of the URL,
+	// apart from letter case and the scheme's own port. Otherwise RoundTrip returns
+	// ErrOrigin. Clear Host where you change the host of a URL. A reverse proxy in
+	// front of the Transport must not keep the Host of its caller: call
 	// [net/http/httputil.ProxyRequest.SetURL] in Rewrite, as the example shows.
 	Origins []string
 
