@@ -2,6 +2,7 @@ package smilesig
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -62,19 +63,31 @@ func (c Credential) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(c))
 }
 
+const (
+	apiKeyPart      = "API key"
+	shortestFIPSKey = 14 // bytes; crypto/hmac panics for a shorter one in that mode
+)
+
 func (c Credential) check(name string) error {
 	return errors.Join(
 		checkPart(name, "partner ID", c.PartnerID),
-		checkPart(name, "API key", c.APIKey),
+		checkPart(name, apiKeyPart, c.APIKey),
 	)
 }
 
 func checkPart(name, part, value string) error {
-	switch {
-	case value == "":
-		return fmt.Errorf("smilesig: %s credential: the %s is empty", name, part)
-	case strings.TrimSpace(value) != value:
-		return fmt.Errorf("smilesig: %s credential: white space around the %s", name, part)
+	for _, check := range []struct {
+		fails bool
+		fault string
+	}{
+		{value == "", "is empty"},
+		{strings.TrimSpace(value) != value, "has white space around it"},
+		{strings.Trim(value, "\"'`") != value, "has quotation marks around it"},
+		{fips140.Enforced() && part == apiKeyPart && len(value) < shortestFIPSKey, "is too short for FIPS 140-only mode"},
+	} {
+		if check.fails {
+			return fmt.Errorf("smilesig: %s credential: the %s %s", name, part, check.fault)
+		}
 	}
 	return nil
 }
@@ -96,8 +109,9 @@ type Signer struct {
 // current or one of accepted has signed. During a rotation, pass the old
 // credential in accepted. If two credentials confirm a pair, the first one counts.
 //
-// NewSigner refuses a partner ID or an API key that is empty or has white space
-// around it. The error names every fault.
+// NewSigner refuses a partner ID or an API key that is empty or has white space or
+// quotation marks around it. With GODEBUG=fips140=only, it refuses an API key of
+// fewer than 14 bytes. The error names every fault.
 func NewSigner(current Credential, accepted ...Credential) (*Signer, error) {
 	s := new(Signer)
 	if err := s.Rotate(current, accepted...); err != nil {

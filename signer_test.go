@@ -2,10 +2,13 @@ package smilesig_test
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -22,14 +25,36 @@ func TestNewSignerNamesEveryFault(t *testing.T) {
 		smilesig.Credential{PartnerID: "", APIKey: "secret-key\n"},
 		smilesig.Credential{PartnerID: "085", APIKey: "secret-key"},
 		smilesig.Credential{PartnerID: " 085", APIKey: ""},
+		smilesig.Credential{PartnerID: `"085"`, APIKey: "'secret-key'"},
 	)
 	require.Error(t, err)
 	assert.Equal(t, strings.Join([]string{
 		"smilesig: current credential: the partner ID is empty",
-		"smilesig: current credential: white space around the API key",
-		"smilesig: accepted[1] credential: white space around the partner ID",
+		"smilesig: current credential: the API key has white space around it",
+		"smilesig: accepted[1] credential: the partner ID has white space around it",
 		"smilesig: accepted[1] credential: the API key is empty",
+		"smilesig: accepted[2] credential: the partner ID has quotation marks around it",
+		"smilesig: accepted[2] credential: the API key has quotation marks around it",
 	}, "\n"), err.Error())
+}
+
+// crypto/hmac panics for a short key in this mode, at the first callback. The mode
+// is set when a program starts, so this test starts itself.
+func TestNewSignerRefusesAShortKeyInFIPSMode(t *testing.T) {
+	short, long := smilesig.Credential{PartnerID: "085", APIKey: strings.Repeat("k", 13)}, smilesig.Credential{PartnerID: "085", APIKey: strings.Repeat("k", 14)}
+	const mode = "fips140=only"
+	if os.Getenv("GODEBUG") == mode {
+		require.True(t, fips140.Enforced())
+		_, err := smilesig.NewSigner(short)
+		assert.EqualError(t, err, "smilesig: current credential: the API key is too short for FIPS 140-only mode")
+		assert.NotPanics(t, func() { newSigner(t, long).Sign(testTime) })
+		return
+	}
+	newSigner(t, short)
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNewSignerRefusesAShortKeyInFIPSMode$")
+	command.Env = append(os.Environ(), "GODEBUG="+mode)
+	output, err := command.CombinedOutput()
+	assert.NoError(t, err, "%s", output)
 }
 
 func TestSignWritesTheTimeInUTCToTheMillisecond(t *testing.T) {

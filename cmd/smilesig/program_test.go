@@ -123,7 +123,7 @@ func TestUsage(t *testing.T) {
 		{"no key for serve", withoutKey("serve"), "no API key"},
 		{"an empty key file", withoutKey("sign", "-key-file", file(t, "\n")), "no API key"},
 		{"a missing key file", smilesigCommand("sign", "-key-file", missing), "no such file"},
-		{"white space in the key file", smilesigCommand("sign", "-key-file", file(t, "made-up-key \n")), "white space around the API key"},
+		{"white space in the key file", smilesigCommand("sign", "-key-file", file(t, "made-up-key \n")), "the API key has white space around it"},
 
 		{"sign: key and body on stdin", smilesigCommand("sign", "-inject", "-key-file", "-"), "cannot both"},
 		{"sign: inject as JSON", smilesigCommand("sign", "-inject", "-json").reading("{}"), "-json does not go with it"},

@@ -29,7 +29,7 @@ func TestTenantsFileRefused(t *testing.T) {
 		`{"":{` + secrets + `,` + credentials + `}}`:                                            "want a name",
 		`{"a/b":{` + secrets + `,` + credentials + `}}`:                                         "want a name",
 		`{"a":{` + secrets + `,` + credentials + `},"b":{` + secrets + `,` + credentials + `}}`: "have a secret in common",
-		`{"a":{` + secrets + `,"Credentials":[{"PartnerID":"085","APIKey":"made-up-key "}]}}`:   "a: smilesig: current credential: white space",
+		`{"a":{` + secrets + `,"Credentials":[{"PartnerID":"085","APIKey":"made-up-key "}]}}`:   "a: smilesig: current credential: the API key has white space",
 	} {
 		file := filepath.Join(t.TempDir(), "tenants.json")
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
