@@ -91,6 +91,8 @@ func TestV3IDsAreAtTheTopOrInPartnerParams(t *testing.T) {
 func TestIDsOfABodyWithoutVersion(t *testing.T) {
 	assert.Equal(t, result.Result{SmileJobID: "01", UserID: "u", JobID: "7", Actions: map[string]string{}},
 		parse(t, `{"SmileJobID":"01","PartnerParams":{"user_id":"u","job_id":7,"job_type":1},"ResultText":"Valid"}`))
+	assert.Equal(t, result.Result{SmileJobID: "job_1", UserID: "user_1", Actions: map[string]string{}},
+		parse(t, `{"status":"expired","job_id":"job_1","user_id":"user_1"}`))
 }
 
 func TestFormOfACode(t *testing.T) {
