@@ -255,17 +255,10 @@ func notAnObject(body []byte, err error) error {
 // checkPair refuses a pair unless both halves are strings that are given once, and
 // one of our credentials has signed it.
 func (v *Verifier) checkPair(received receivedPair, placement Placement) (confirmedPair, error) {
-	timestamp, signature := received.timestamp, received.signature
-	switch {
-	case timestamp.count > 1 || signature.count > 1:
-		return confirmedPair{}, fmt.Errorf("%w: signature or timestamp given more than once", ErrMalformed)
-	case timestamp.notAString || signature.notAString:
-		return confirmedPair{}, fmt.Errorf("%w: signature or timestamp is not a string", ErrMalformed)
-	case timestamp.count == 0:
-		return confirmedPair{}, fmt.Errorf("%w: no timestamp", ErrMissing)
-	case signature.count == 0:
-		return confirmedPair{}, fmt.Errorf("%w: no signature", ErrMissing)
+	if kind, reason := received.fault(); kind != nil {
+		return confirmedPair{}, fmt.Errorf("%w: %s", kind, reason)
 	}
+	timestamp, signature := received.timestamp, received.signature
 	signedBy := v.Signer.signedBy(timestamp.text, signature.text)
 	if signedBy == nil {
 		return confirmedPair{}, ErrSignature
