@@ -11,8 +11,8 @@
 //	// In next:
 //	job, ok := joburl.FromContext(r.Context())
 //
-// Keep this order. A stranger without a URL then gets a 404 before a byte of the
-// body is read, and never reaches the Verifier's guard.
+// Keep this order. A stranger without a URL then gets a 404. Nothing of the body is
+// kept, and the stranger never reaches the Verifier's guard.
 //
 // Where a router keeps the path as it was sent, use [URLs.Handler]. Behind
 // [http.StripPrefix] or a proxy that rewrites paths, give the last segment of the
@@ -45,8 +45,9 @@
 //  3. New(base, new), when all jobs with old URLs are done.
 //
 // In another order, one machine answers 404 to the URLs of another, and results
-// are lost. Count the 404 answers below the base path and look into each: it is a
-// stranger who guesses, or a lost result.
+// are lost. Count the requests that [URLs.OnReject] sees, or the warnings in the log
+// without it. An [ErrChanged] is a lost result: something in front of the handler
+// changes URLs. An [ErrUnknown] is a stranger who guesses, or a lost result.
 //
 // # What it stops, and what it does not
 //

@@ -3,9 +3,11 @@ package joburl_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
@@ -69,7 +71,11 @@ func ExampleURLs_Job() {
 	mux.HandleFunc("POST /{job}", func(w http.ResponseWriter, r *http.Request) {
 		job, ok := urls.Job(r.PathValue("job"))
 		if !ok {
-			w.Header().Set("Connection", "close") // its body is not waited for
+			// Discard what comes within a second. The sender may lose the answer otherwise.
+			w.Header().Set("Connection", "close")
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second)); err == nil {
+				io.Copy(io.Discard, r.Body)
+			}
 			http.NotFound(w, r)
 			return
 		}

@@ -9,10 +9,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
+
+	"example.com/smilesig/internal/unread"
 )
 
 const (
@@ -24,12 +28,32 @@ const (
 
 var encoding = base64.RawURLEncoding
 
+// form matches the segments that some secret could have made.
+var form = regexp.MustCompile(`^[0-9A-Za-z_-]{23,}$`)
+
+// The reasons for a 404. The error of a request wraps one of them and says more where
+// that is known. It never quotes the URL.
+var (
+	ErrUnknown = errors.New("joburl: no URL of ours")
+	ErrChanged = errors.New("joburl: a URL of ours was changed on its way") // so a result is about to get lost
+)
+
+// errLikely is an ErrUnknown that may be a lost result.
+var errLikely = fmt.Errorf("%w, but it has the form of one: its secret may be missing here, or it was cut or changed", ErrUnknown)
+
 // URLs makes the callback URLs of one base and tells whether a URL is one of
-// them. It is safe for concurrent use and never changes. Use [New]: the zero
-// value accepts no URL. Printing a URLs shows the base and no secret.
+// them. It is safe for concurrent use. Use [New]: the zero value accepts no URL.
+// Printing a URLs shows the base and no secret.
 type URLs struct {
-	base string // ends in a slash
-	path string // of base, escaped
+	// OnReject sees each request that [URLs.Handler] answers with 404, with an error
+	// that wraps ErrUnknown or ErrChanged. It must not read the body. Set it before
+	// use. If it is nil, Handler logs with [slog.Default]: a warning for what may be a
+	// lost result, and the rest at debug level.
+	OnReject func(r *http.Request, err error) `json:"-"`
+
+	base        string // ends in a slash, as the paths do
+	path        string // of base, escaped
+	decodedPath string
 
 	// macs has one function for each secret, the one for new URLs first. The
 	// secret is only in the closure, where nothing that prints a URLs reaches it.
@@ -45,11 +69,10 @@ type URLs struct {
 // secrets. Its error names every fault and quotes neither base nor a secret.
 func New(base string, secret []byte, older ...[]byte) (*URLs, error) {
 	parsed, err := checkBase(base)
-	u := new(URLs)
-	for i, s := range append([][]byte{secret}, older...) {
-		if len(s) < minSecretLen {
-			err = errors.Join(err, fmt.Errorf("joburl: %s has %d bytes, want %d at least", secretName(i), len(s), minSecretLen))
-		}
+	err = errors.Join(err, checkSecret("the secret", secret))
+	u := &URLs{macs: []func(string) []byte{macWith(secret)}}
+	for i, s := range older {
+		err = errors.Join(err, checkSecret(fmt.Sprintf("older[%d]", i), s))
 		u.macs = append(u.macs, macWith(s))
 	}
 	if err != nil {
@@ -57,6 +80,7 @@ func New(base string, secret []byte, older ...[]byte) (*URLs, error) {
 	}
 	u.base = strings.TrimSuffix(parsed.String(), "/") + "/"
 	u.path = strings.TrimSuffix(parsed.EscapedPath(), "/") + "/"
+	u.decodedPath = strings.TrimSuffix(parsed.Path, "/") + "/"
 	return u, nil
 }
 
@@ -66,7 +90,6 @@ func checkBase(base string) (*url.URL, error) {
 		return nil, errors.New("joburl: the base is no URL") // err might quote a password
 	}
 	segment := strings.TrimSuffix(u.Path, "/") + "/segment"
-	var faults []error
 	for _, check := range []struct {
 		fails bool
 		fault string
@@ -79,17 +102,17 @@ func checkBase(base string) (*url.URL, error) {
 		{path.Clean(segment) != segment, "has an empty segment, . or .. in its path"},
 	} {
 		if check.fails {
-			faults = append(faults, errors.New("joburl: the base "+check.fault))
+			err = errors.Join(err, errors.New("joburl: the base "+check.fault))
 		}
 	}
-	return u, errors.Join(faults...)
+	return u, err
 }
 
-func secretName(i int) string {
-	if i == 0 {
-		return "the secret"
+func checkSecret(name string, secret []byte) error {
+	if len(secret) < minSecretLen {
+		return fmt.Errorf("joburl: %s has %d bytes, want %d at least", name, len(secret), minSecretLen)
 	}
-	return fmt.Sprintf("older[%d]", i-1)
+	return nil
 }
 
 // macWith returns the function that makes the second half of a segment from the first.
@@ -140,8 +163,8 @@ func (u *URLs) Job(segment string) (job string, ok bool) {
 	return string(decoded), true
 }
 
-// Handler returns a handler that runs next for the URLs of u, and answers 404 to
-// all others without reading the body. next finds the job with [FromContext].
+// Handler returns a handler that runs next for the URLs of u. It answers 404 to all
+// others and keeps nothing of their bodies. next finds the job with [FromContext].
 // Put the Verifier behind it:
 //
 //	urls.Handler(verifier.Handler(next))
@@ -151,21 +174,65 @@ func (u *URLs) Job(segment string) (job string, ok bool) {
 // not compare the host, because proxies change it. It does not look at the
 // method.
 //
-// On HTTP/1, a 404 closes the connection if the request has a body, so that the
-// server does not wait for the body of a stranger.
+// A 404 to a request with a body closes an HTTP/1 connection. To keep the answer from
+// getting lost, Handler first discards what the sender writes within one second. It
+// calls OnReject before that, because the context may be cancelled afterwards.
 func (u *URLs) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		segment, isBelow := strings.CutPrefix(r.URL.EscapedPath(), u.path)
-		job, isOurs := u.Job(segment)
-		if !isBelow || !isOurs || r.URL.RawQuery != "" || r.URL.ForceQuery {
-			if r.ProtoMajor == 1 && r.ContentLength != 0 {
-				w.Header().Set("Connection", "close")
-			}
+		job, err := u.jobOf(r.URL)
+		if err != nil {
+			u.report(r, err)
+			unread.Discard(w, r, false)
 			http.NotFound(w, r)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), job)))
 	})
+}
+
+// jobOf returns the job of a URL, or an error if the URL is not exactly as u made it.
+// It looks for a MAC in the last segment only, so a long path costs no more.
+func (u *URLs) jobOf(target *url.URL) (job string, err error) {
+	segment := path.Base(target.Path)
+	job, isOurs := u.Job(segment)
+	if isOurs {
+		return job, u.compare(target, segment)
+	}
+	if target.Path == u.decodedPath+segment && form.MatchString(segment) {
+		return "", errLikely
+	}
+	return "", ErrUnknown
+}
+
+// compare returns an error if target differs from the URL that u made with segment. The
+// error names the first difference.
+func (u *URLs) compare(target *url.URL, segment string) error {
+	difference := ""
+	switch {
+	case target.EscapedPath() == u.path+segment && target.RawQuery == "" && !target.ForceQuery:
+		return nil
+	case target.EscapedPath() == u.path+segment:
+		difference = "there is a query"
+	case target.Path == u.decodedPath+segment:
+		difference = "characters of the path are percent-encoded"
+	case path.Clean(target.Path) == u.decodedPath+segment:
+		difference = "the path has a slash or a dot too many"
+	default:
+		difference = "the path in front of the job is not that of the base"
+	}
+	return fmt.Errorf("%w: %s", ErrChanged, difference)
+}
+
+func (u *URLs) report(r *http.Request, err error) {
+	if u.OnReject != nil {
+		u.OnReject(r, err)
+		return
+	}
+	level := slog.LevelWarn
+	if err == ErrUnknown {
+		level = slog.LevelDebug
+	}
+	slog.Log(r.Context(), level, "joburl: callback rejected", "status", http.StatusNotFound, "error", err)
 }
 
 type contextKey struct{}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -18,7 +17,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -167,10 +165,12 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	mine := []byte("correct horse battery staple 3141")
 	urls := newURLs(t, base, mine, mine)
+	heard := newURLs(t, base, mine)
+	heard.OnReject = func(*http.Request, error) { clear(mine) } // has the secret, too
 	hidden := struct{ urls *joburl.URLs }{urls}
 	var printed strings.Builder
-	for _, value := range []any{urls, *urls, hidden, &hidden, []any{urls}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%p", "%t"} {
+	for _, value := range []any{urls, *urls, hidden, &hidden, []any{urls}, heard, *heard, []any{heard}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%t", "%c", "%U", "%b", "%o", "%e", "%T", "%w"} {
 			fmt.Fprintf(&printed, verb+"\n", value)
 		}
 		slog.New(slog.NewTextHandler(&printed, nil)).Info("", "urls", value)
@@ -218,55 +218,107 @@ func TestEveryCharacterCounts(t *testing.T) {
 func TestOtherURLs(t *testing.T) {
 	t.Parallel()
 	urls := newURLs(t, base, secret("s"))
+	var err error
+	urls.OnReject = func(_ *http.Request, reason error) { err = reason }
 	handler := urls.Handler(showJob)
 	segment := lastSegment(urls.For(job))
 	enc, mac := segment[:len(segment)-22], segment[len(segment)-22:]
 	another := segmentOf(secret("s"), "another job")
-	for name, target := range map[string]string{
-		"nothing":                    "/",
-		"star":                       "*",
-		"the base":                   "/callbacks",
-		"the base and a slash":       "/callbacks/",
-		"another base":               "/callback/" + segment,
-		"no base":                    "/" + segment,
-		"a longer base":              "/callbacks/a/" + segment,
-		"a base in front":            "/a/callbacks/" + segment,
-		"base in capitals":           "/CALLBACKS/" + segment,
-		"segment in capitals":        "/callbacks/" + strings.ToUpper(segment),
-		"segment in small letters":   "/callbacks/" + strings.ToLower(segment),
-		"a slash at the end":         "/callbacks/" + segment + "/",
-		"an encoded one":             "/callbacks/" + segment + "%2F",
-		"an encoded one in front":    "/callbacks%2F" + segment,
-		"one more segment":           "/callbacks/" + segment + "/a",
-		"two slashes":                "/callbacks//" + segment,
-		"two in front":               "//callbacks/" + segment,
-		"dots":                       "/callbacks/../callbacks/" + segment,
-		"a dot":                      "/callbacks/./" + segment,
-		"a line feed at the end":     "/callbacks/" + segment + "%0A",
-		"a line feed in it":          "/callbacks/" + enc + "%0A" + mac,
-		"carriage return, line feed": "/callbacks/" + enc[:4] + "%0D%0A" + enc[4:] + mac,
-		"zero byte":                  "/callbacks/" + segment + "%00",
-		"padding":                    "/callbacks/" + segment + "=",
-		"padding between":            "/callbacks/" + enc + "=" + mac,
-		"encoded unreserved":         "/callbacks/%" + fmt.Sprintf("%x", segment[0]) + segment[1:],
-		"encoded in the base":        "/c%61llbacks/" + segment,
-		"a query":                    "/callbacks/" + segment + "?ResultCode=0810",
-		"an empty query":             "/callbacks/" + segment + "?",
-		"a parameter":                "/callbacks/" + segment + ";a=b",
-		"only the MAC":               "/callbacks/" + mac,
-		"only the job":               "/callbacks/" + enc,
-		"the job itself":             "/callbacks/" + job,
-		"the MAC of another":         "/callbacks/" + enc + another[len(another)-22:],
-		"a short MAC":                "/callbacks/" + segment[:len(segment)-1],
-		"the job twice":              "/callbacks/" + enc + segment,
-		"the segment twice":          "/callbacks/" + segment + segment,
-		"MAC first":                  "/callbacks/" + mac + enc,
-		"other secret":               "/callbacks/" + segmentOf(secret("t"), job),
-		"standard base64":            "/callbacks/" + enc + "+/" + mac[2:],
+	for name, test := range map[string]struct{ target, detail string }{
+		"nothing":                    {"/", ""},
+		"star":                       {"*", ""},
+		"the base":                   {"/callbacks", ""},
+		"the base and a slash":       {"/callbacks/", ""},
+		"another base":               {"/callback/" + segment, "path in front"},
+		"no base":                    {"/" + segment, "path in front"},
+		"a longer base":              {"/callbacks/a/" + segment, "path in front"},
+		"a base in front":            {"/a/callbacks/" + segment, "path in front"},
+		"base in capitals":           {"/CALLBACKS/" + segment, "path in front"},
+		"segment in capitals":        {"/callbacks/" + strings.ToUpper(segment), "form of one"},
+		"segment in small letters":   {"/callbacks/" + strings.ToLower(segment), "form of one"},
+		"a slash at the end":         {"/callbacks/" + segment + "/", "a slash"},
+		"an encoded one":             {"/callbacks/" + segment + "%2F", "a slash"},
+		"an encoded one in front":    {"/callbacks%2F" + segment, "percent-encoded"},
+		"one more segment":           {"/callbacks/" + segment + "/a", ""},
+		"two slashes":                {"/callbacks//" + segment, "a slash"},
+		"two in front":               {"//callbacks/" + segment, "a slash"},
+		"dots":                       {"/callbacks/../callbacks/" + segment, "a slash or a dot"},
+		"a dot":                      {"/callbacks/./" + segment, "a slash or a dot"},
+		"a line feed at the end":     {"/callbacks/" + segment + "%0A", ""},
+		"a line feed in it":          {"/callbacks/" + enc + "%0A" + mac, ""},
+		"carriage return, line feed": {"/callbacks/" + enc[:4] + "%0D%0A" + enc[4:] + mac, ""},
+		"zero byte":                  {"/callbacks/" + segment + "%00", ""},
+		"padding":                    {"/callbacks/" + segment + "=", ""},
+		"padding between":            {"/callbacks/" + enc + "=" + mac, ""},
+		"encoded unreserved":         {"/callbacks/%" + fmt.Sprintf("%x", segment[0]) + segment[1:], "percent-encoded"},
+		"encoded in the base":        {"/c%61llbacks/" + segment, "percent-encoded"},
+		"a query":                    {"/callbacks/" + segment + "?ResultCode=0810", "a query"},
+		"an empty query":             {"/callbacks/" + segment + "?", "a query"},
+		"a parameter":                {"/callbacks/" + segment + ";a=b", ""},
+		"only the MAC":               {"/callbacks/" + mac, ""},
+		"only the job":               {"/callbacks/" + enc, "form of one"},
+		"the job itself":             {"/callbacks/" + job, ""},
+		"the MAC of another":         {"/callbacks/" + enc + another[len(another)-22:], "form of one"},
+		"a short MAC":                {"/callbacks/" + segment[:len(segment)-1], "form of one"},
+		"the job twice":              {"/callbacks/" + enc + segment, "form of one"},
+		"the segment twice":          {"/callbacks/" + segment + segment, "form of one"},
+		"MAC first":                  {"/callbacks/" + mac + enc, "form of one"},
+		"other secret":               {"/callbacks/" + segmentOf(secret("t"), job), "form of one"},
+		"standard base64":            {"/callbacks/" + enc + "+/" + mac[2:], ""},
+		"one character of a job":     {"/callbacks/a" + mac, "form of one"},
+		"a long path":                {strings.Repeat("/a", 10_000) + "/" + segment, "path in front"},
+		"behind a long path":         {"/callbacks/" + segment + strings.Repeat("/a", 10_000), ""},
 	} {
-		assert.Equal(t, "404", get(handler, target), name)
+		err = nil
+		require.Equal(t, "404", get(handler, test.target), name)
+		switch test.detail {
+		case "":
+			assert.Equal(t, joburl.ErrUnknown, err, name)
+		case "form of one":
+			assert.ErrorIs(t, err, joburl.ErrUnknown, name)
+			assert.ErrorContains(t, err, test.detail, name)
+		default:
+			assert.ErrorIs(t, err, joburl.ErrChanged, name)
+			assert.ErrorContains(t, err, test.detail, name)
+		}
+		assert.NotContains(t, fmt.Sprintf("%+v %#v", err, err), segment[:8], name)
 	}
 	assert.Equal(t, job, get(handler, "http://whoever.example/callbacks/"+segment), "a proxy's form of the target")
+}
+
+// Who reads the log must not get a URL that is good for a job.
+func TestLogWithoutOnReject(t *testing.T) {
+	var log strings.Builder
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	urls := newURLs(t, base, secret("s"))
+	handler := urls.Handler(showJob)
+	genuine, foreign := segmentOf(secret("s"), job), segmentOf(secret("t"), job)
+	for target, want := range map[string][]string{
+		"/callbacks/" + genuine:                nil,
+		"/callbacks/" + genuine + "?token=abc": {"level=WARN", "status=404", joburl.ErrChanged.Error() + ": there is a query"},
+		"/callbacks/" + foreign:                {"level=WARN", "status=404", joburl.ErrUnknown.Error() + ", but it has the form of one"},
+		"/callback/" + foreign:                 {"level=DEBUG", "status=404", joburl.ErrUnknown.Error() + `"` + "\n"},
+		"/callbacks/a/" + foreign:              {"level=DEBUG", joburl.ErrUnknown.Error()},
+		"/callbacks/" + foreign[:22]:           {"level=DEBUG", joburl.ErrUnknown.Error()},
+		"/callbacks/" + foreign + "!":          {"level=DEBUG", joburl.ErrUnknown.Error()},
+		"/favicon.ico":                         {"level=DEBUG", joburl.ErrUnknown.Error()},
+	} {
+		log.Reset()
+		get(handler, target)
+		for _, text := range want {
+			assert.Contains(t, log.String(), text, target)
+		}
+		assert.Equal(t, min(1, len(want)), strings.Count(log.String(), "\n"), target)
+		for _, part := range []string{"callbacks", "token", genuine[:8], job, "favicon"} {
+			assert.NotContains(t, log.String(), part, target)
+		}
+	}
+	urls.OnReject = func(*http.Request, error) {}
+	log.Reset()
+	get(handler, "/callbacks/"+foreign)
+	assert.Empty(t, log.String())
 }
 
 // segmentOf makes a segment as the package documentation publishes it.
@@ -364,44 +416,6 @@ func newMux(pattern string, handler http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle(pattern, handler)
 	return mux
-}
-
-// The deadline is the longest that a faulty server is waited for.
-func TestStrangersBodyIsNotWaitedFor(t *testing.T) {
-	t.Parallel()
-	urls := newURLs(t, base, secret("s"))
-	server := httptest.NewServer(urls.Handler(showJob))
-	t.Cleanup(server.Close)
-	for name, framing := range map[string]string{
-		"declared": "Content-Length: 1000000\r\n\r\n{",
-		"chunked":  "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-		"expected": "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, err := net.Dial("tcp", server.Listener.Addr().String())
-			require.NoError(t, err)
-			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
-			_, err = io.WriteString(conn, "POST /callbacks/guessed HTTP/1.1\r\nHost: partner.example\r\n"+framing)
-			require.NoError(t, err)
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			require.NoError(t, err)
-			assert.Equal(t, http.StatusNotFound, response.StatusCode)
-			assert.True(t, response.Close)
-		})
-	}
-}
-
-func TestConnectionStaysWithoutABody(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(newURLs(t, base, secret("s")).Handler(showJob))
-	t.Cleanup(server.Close)
-	response, err := http.Get(server.URL)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	assert.Equal(t, http.StatusNotFound, response.StatusCode)
-	assert.False(t, response.Close)
 }
 
 func TestNoJobWithoutHandler(t *testing.T) {
