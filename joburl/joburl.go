@@ -15,6 +15,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"example.com/smilesig/internal/unread"
 )
@@ -65,8 +67,9 @@ type URLs struct {
 // A slash at its end makes no difference.
 //
 // [URLs.For] makes URLs with secret. URLs that were made with one of older are
-// accepted, too. A secret must have at least 32 random bytes. New copies the
-// secrets. Its error names every fault and quotes neither base nor a secret.
+// accepted, too. A secret must have at least 32 random bytes. If it is text, it must
+// not start or end in white space, such as the line break at the end of a file. New
+// copies the secrets. Its error names every fault and quotes neither base nor a secret.
 func New(base string, secret []byte, older ...[]byte) (*URLs, error) {
 	parsed, err := checkBase(base)
 	err = errors.Join(err, checkSecret("the secret", secret))
@@ -111,6 +114,10 @@ func checkBase(base string) (*url.URL, error) {
 func checkSecret(name string, secret []byte) error {
 	if len(secret) < minSecretLen {
 		return fmt.Errorf("joburl: %s has %d bytes, want %d at least", name, len(secret), minSecretLen)
+	}
+	isBinary := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	if utf8.Valid(secret) && !bytes.ContainsFunc(secret, isBinary) && len(bytes.TrimSpace(secret)) < len(secret) {
+		return fmt.Errorf("joburl: %s is text that starts or ends in white space", name)
 	}
 	return nil
 }

@@ -114,6 +114,37 @@ func TestNewNamesEveryFault(t *testing.T) {
 	}
 }
 
+func TestSecretsWithWhiteSpaceAtTheirEnds(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("schlüssel-", 4)
+	binary := strings.Repeat("\x00\xff", 16)
+	for secret, isRefused := range map[string]bool{
+		text:                      false,
+		text + "\n":               true,
+		text + "\r\n":             true,
+		" " + text:                true,
+		text + "\u00a0":           true,
+		text + "\n" + text + "\n": true, // as openssl wraps a long one
+		text + " " + text:         false,
+		text + "\n" + text:        false,
+		strings.Repeat(" ", 32):   true,
+		binary + "\n":             false,
+		"\t" + binary:             false,
+		text + "\xff\n":           false,
+		text + "\x00\n":           false,
+	} {
+		_, err := joburl.New(base, []byte(secret))
+		_, errOlder := joburl.New(base, []byte(text), []byte(secret))
+		if !isRefused {
+			assert.NoError(t, err, "%q", secret)
+			assert.NoError(t, errOlder, "%q", secret)
+			continue
+		}
+		assert.EqualError(t, err, "joburl: the secret is text that starts or ends in white space", "%q", secret)
+		assert.EqualError(t, errOlder, "joburl: older[0] is text that starts or ends in white space", "%q", secret)
+	}
+}
+
 func TestBases(t *testing.T) {
 	t.Parallel()
 	segment := lastSegment(newURLs(t, base, secret("s")).For(job))
