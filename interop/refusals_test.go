@@ -23,7 +23,8 @@ type partner struct {
 	job        string // the URL of a job
 }
 
-// newPartner starts a number of servers, and nginx in front of them.
+// newPartner starts a number of servers, and nginx in front of them. Below /short, they
+// accept no more than 1000 bytes.
 func newPartner(t *testing.T, nginx proxy, servers int) *partner {
 	p := &partner{credential: credentials[0]}
 	onReject := func(r *http.Request, _ error) int {
@@ -32,6 +33,7 @@ func newPartner(t *testing.T, nginx proxy, servers int) *partner {
 	}
 	signer, guard := newSigner(t, p.credential), &smilesig.MemoryGuard{}
 	verifier := &smilesig.Verifier{Signer: signer, Guard: guard, OnReject: onReject}
+	short := &smilesig.Verifier{Signer: signer, Guard: guard, OnReject: onReject, MaxBytes: 1000}
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
 	urls, err := joburl.New("https://partner.example/callbacks", []byte(strings.Repeat("s", 32)))
@@ -39,6 +41,7 @@ func newPartner(t *testing.T, nginx proxy, servers int) *partner {
 	urls.OnReject = func(r *http.Request, err error) { onReject(r, err) }
 	mux := http.NewServeMux()
 	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(ok)))
+	mux.Handle("POST /short", short.Handler(ok))
 	var group []*httptest.Server
 	for range servers {
 		server := httptest.NewServer(mux)
@@ -86,10 +89,15 @@ func TestNginxDeliversRefusals(t *testing.T) {
 				}
 				for range 15 {
 					for _, size := range []int{10_000, 100_000, 300_000, 900_000} {
-						note("guessed", p.webhook(size), p.nginx+"/callbacks/guessed")
+						callback := p.webhook(size)
+						note("guessed", callback, p.nginx+"/callbacks/guessed")
+						note("forged", callback.Forged(), p.job)
+						note("too large", callback, p.nginx+"/short")
+						callback.Header = http.Header{"Content-Encoding": {"gzip"}}
+						note("encoded", callback, p.job)
 					}
 				}
-				assert.Equal(t, map[string]int{"guessed 404": 60}, answers)
+				assert.Equal(t, map[string]int{"guessed 404": 60, "forged 401": 60, "too large 413": 60, "encoded 415": 60}, answers)
 			})
 		}
 	}
@@ -104,6 +112,7 @@ func TestStrangersTakeNoServerOutOfNginx(t *testing.T) {
 			p := newPartner(t, nginx, 2)
 			for i := range 40 {
 				send(t, p.webhook(900_000), p.nginx+"/callbacks/guessed")
+				send(t, p.webhook(900_000).Forged(), p.job)
 				require.Equal(t, http.StatusOK, send(t, p.webhook(500), p.job), i)
 			}
 		})
