@@ -11,10 +11,10 @@ import (
 	"example.com/smilesig"
 )
 
-type bindFunc func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error)
+type bindFunc func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error)
 
-func (bind bindFunc) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
-	return bind(ctx, pair, body, ttl)
+func (bind bindFunc) Bind(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
+	return bind(ctx, pair, content, ttl)
 }
 
 // A brokenGuard does something wrong, which breaks at least the promise named.
@@ -26,20 +26,20 @@ type brokenGuard struct {
 
 var brokenGuards = []brokenGuard{
 	{"calls a first bind seen", "a first bind is not seen", answering(func(a *answer) { a.seen = true })},
-	{"returns no body for a first bind", "a first bind is not seen", answering(func(a *answer) {
+	{"returns no content for a first bind", "a first bind is not seen", answering(func(a *answer) {
 		if !a.seen {
 			a.bound = smilesig.Digest{}
 		}
 	})},
 	{"fails", "a first bind is not seen", answering(func(a *answer) { a.err = errors.New("down") })},
-	{"calls nothing seen", "the same body is seen", answering(func(a *answer) { a.seen = false })},
-	{"forgets at once", "the same body is seen", binding(func(c *call) { c.ttl = 0 })},
-	{"returns the caller's body", "another body finds the first and changes nothing", answering(func(a *answer) { a.bound = a.body })},
-	{"lets the last body win", "another body finds the first and changes nothing", newLastWins},
+	{"calls nothing seen", "the same content is seen", answering(func(a *answer) { a.seen = false })},
+	{"forgets at once", "the same content is seen", binding(func(c *call) { c.ttl = 0 })},
+	{"returns the caller's content", "another content finds the first and changes nothing", answering(func(a *answer) { a.bound = a.content })},
+	{"lets the last content win", "another content finds the first and changes nothing", newLastWins},
 	{"looks at half of the pair", "pairs are independent", binding(func(c *call) { clear(c.pair[16:]) })},
 	{"drops pairs when there are many", "pairs are independent", newForgetful},
-	{"cuts the body at a zero", "digests are any bytes", answering(func(a *answer) { cutAt(0, a) })},
-	{"cuts the body at a line break", "digests are any bytes", answering(func(a *answer) { cutAt('\n', a) })},
+	{"cuts the content at a zero", "digests are any bytes", answering(func(a *answer) { cutAt(0, a) })},
+	{"cuts the content at a line break", "digests are any bytes", answering(func(a *answer) { cutAt('\n', a) })},
 	{"never expires", "a binding expires in time and can be made again", binding(func(c *call) { c.ttl = longTTL })},
 	{"expires early", "a binding expires in time and can be made again", binding(func(c *call) { c.ttl /= 20 })},
 	{"is prolonged by being seen", "a binding expires in time and can be made again", newProlonging},
@@ -64,27 +64,31 @@ var brokenGuards = []brokenGuard{
 			a.err = errors.New("invalid expiry")
 		}
 	})},
-	{"looks first and binds then", "one of many binds at once wins", newNotAtomic},
+	{"looks first and binds a round trip later", "one of many binds at once wins", notAtomic(func() { time.Sleep(time.Millisecond) })},
+	{"looks first and binds a microsecond later", "one of many binds at once wins", notAtomic(func() {
+		for start := time.Now(); time.Since(start) < time.Microsecond; {
+		}
+	})},
 	{"hangs once the context has ended", "an ended context does not hang", whenEnded(func() answer { select {} })},
 	{"makes up a first bind once the context has ended", "an ended context does not hang", whenEnded(func() answer { return answer{} })},
 	{"hangs when the context ends", "a context may end at any moment", whenEnded(func() answer { select {} })},
 	{"does nothing", "a context may end at any moment", newIdle},
-	{"makes up a body when the context ends", "a context may end at any moment", whenEnded(func() answer { return answer{seen: true} })},
+	{"makes up a content when the context ends", "a context may end at any moment", whenEnded(func() answer { return answer{seen: true} })},
 }
 
 type call struct {
-	pair, body smilesig.Digest
-	ttl        time.Duration
+	pair, content smilesig.Digest
+	ttl           time.Duration
 }
 
 // binding is a good guard but for what spoil does to each call.
 func binding(spoil func(*call)) func() smilesig.ReplayGuard {
 	return func() smilesig.ReplayGuard {
 		var good smilesig.MemoryGuard
-		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
-			c := call{pair, body, ttl}
+		return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+			c := call{pair, content, ttl}
 			spoil(&c)
-			return good.Bind(ctx, c.pair, c.body, c.ttl)
+			return good.Bind(ctx, c.pair, c.content, c.ttl)
 		})
 	}
 }
@@ -100,9 +104,9 @@ type answer struct {
 func answering(spoil func(*answer)) func() smilesig.ReplayGuard {
 	return func() smilesig.ReplayGuard {
 		var good smilesig.MemoryGuard
-		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
-			a := answer{call: call{pair, body, ttl}}
-			a.bound, a.seen, a.err = good.Bind(ctx, pair, body, ttl)
+		return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+			a := answer{call: call{pair, content, ttl}}
+			a.bound, a.seen, a.err = good.Bind(ctx, pair, content, ttl)
 			spoil(&a)
 			return a.bound, a.seen, a.err
 		})
@@ -113,13 +117,13 @@ func answering(spoil func(*answer)) func() smilesig.ReplayGuard {
 func whenEnded(then func() answer) func() smilesig.ReplayGuard {
 	return func() smilesig.ReplayGuard {
 		var good smilesig.MemoryGuard
-		return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+		return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
 			if ctx.Done() != nil {
 				<-ctx.Done()
 				a := then()
 				return a.bound, a.seen, a.err
 			}
-			return good.Bind(ctx, pair, body, ttl)
+			return good.Bind(ctx, pair, content, ttl)
 		})
 	}
 }
@@ -140,53 +144,56 @@ func newIdle() smilesig.ReplayGuard {
 func newOnceOnly() smilesig.ReplayGuard {
 	var good smilesig.MemoryGuard
 	var known sync.Map // pairs
-	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+	return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
 		if _, again := known.LoadOrStore(pair, true); again {
 			ttl = 0
 		}
-		return good.Bind(ctx, pair, body, ttl)
+		return good.Bind(ctx, pair, content, ttl)
 	})
 }
 
 func newLastWins() smilesig.ReplayGuard {
-	var bodies sync.Map
-	return bindFunc(func(_ context.Context, pair, body smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
-		bound, seen := bodies.Swap(pair, body)
+	var contents sync.Map
+	return bindFunc(func(_ context.Context, pair, content smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
+		bound, seen := contents.Swap(pair, content)
 		if !seen {
-			return body, false, nil
+			return content, false, nil
 		}
 		return bound.(smilesig.Digest), true, nil
 	})
 }
 
-func newNotAtomic() smilesig.ReplayGuard {
-	var bodies sync.Map
-	return bindFunc(func(_ context.Context, pair, body smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
-		if bound, seen := bodies.Load(pair); seen {
-			return bound.(smilesig.Digest), true, nil
-		}
-		time.Sleep(time.Millisecond) // as long as a round trip
-		bodies.Store(pair, body)
-		return body, false, nil
-	})
+// notAtomic guards look, pause and bind.
+func notAtomic(pause func()) func() smilesig.ReplayGuard {
+	return func() smilesig.ReplayGuard {
+		var contents sync.Map
+		return bindFunc(func(_ context.Context, pair, content smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
+			if bound, seen := contents.Load(pair); seen {
+				return bound.(smilesig.Digest), true, nil
+			}
+			pause()
+			contents.Store(pair, content)
+			return content, false, nil
+		})
+	}
 }
 
 func newForgetful() smilesig.ReplayGuard {
 	recent := new(smilesig.MemoryGuard)
 	binds := 0
-	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+	return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
 		if binds++; binds%25 == 0 {
 			recent = new(smilesig.MemoryGuard)
 		}
-		return recent.Bind(ctx, pair, body, ttl)
+		return recent.Bind(ctx, pair, content, ttl)
 	})
 }
 
 func newProlonging() smilesig.ReplayGuard {
 	var first smilesig.MemoryGuard
 	var prolonged sync.Map // pairs
-	return bindFunc(func(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
-		bound, seen, err := first.Bind(ctx, pair, body, ttl)
+	return bindFunc(func(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (smilesig.Digest, bool, error) {
+		bound, seen, err := first.Bind(ctx, pair, content, ttl)
 		if _, again := prolonged.LoadOrStore(pair, true); again {
 			seen = true
 		}

@@ -14,8 +14,8 @@ import (
 	"example.com/smilesig"
 )
 
-func TestRunNeedsRoomForAHundredBindings(t *testing.T) {
-	shared := &smilesig.MemoryGuard{Limit: 100}
+func TestRunNeedsRoomForElevenThousandBindings(t *testing.T) {
+	shared := &smilesig.MemoryGuard{Limit: 11_000}
 	Run(t, func(*testing.T) smilesig.ReplayGuard { return shared })
 }
 
