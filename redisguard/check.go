@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,15 +15,22 @@ import (
 	"example.com/smilesig"
 )
 
+// ErrNotVisible is what [Guard.Check] returns if it found nothing wrong, but a
+// server hides a setting that counts. The text names the setting. Look at it where
+// the server is configured.
+var ErrNotVisible = errors.New("not visible")
+
 // Check reports what is wrong with the server, or with each master of the cluster.
-// Call it when the program starts, and log the error or stop. It joins all findings
-// (see [errors.Join]):
+// Call it when the program starts. It joins all findings (see [errors.Join]):
 //
 //   - A Bind fails. Check binds a random pair for a millisecond.
 //   - The server is older than Redis 7.0, and Options.Script is not set.
 //   - maxmemory is set, and maxmemory-policy is not noeviction.
 //   - appendonly is not yes, or appendfsync is not always.
-//   - The user may not call INFO or CONFIG GET, so Check cannot see the settings.
+//
+// A server hides a setting if it refuses INFO or CONFIG GET, or leaves the setting
+// out. Check then returns an error that wraps [ErrNotVisible], unless it has a finding
+// to report. So a program can log ErrNotVisible and stop at every other error.
 //
 // If that Bind does not reach its server, this is the only finding. Check does
 // not ask replicas. Each server has Timeout to answer.
@@ -31,59 +38,72 @@ func (g *Guard) Check(ctx context.Context) error {
 	var pair smilesig.Digest
 	rand.Read(pair[:])
 	_, _, err := g.Bind(ctx, pair, pair, time.Millisecond)
-	if isReply := errors.As(err, new(redis.Error)); err != nil && !isReply {
+	if err != nil && !errors.As(err, new(redis.Error)) {
 		return err
 	}
-	return errors.Join(err, g.checkMasters(ctx))
+	findings := append([]error{err}, g.checkMasters(ctx)...)
+	faults := slices.DeleteFunc(slices.Clone(findings), func(finding error) bool { return errors.Is(finding, ErrNotVisible) })
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	return errors.Join(findings...)
 }
 
-func (g *Guard) checkMasters(ctx context.Context) error {
+func (g *Guard) checkMasters(ctx context.Context) (findings []error) {
 	cluster, isCluster := g.client.(*redis.ClusterClient)
 	if !isCluster {
 		return g.checkServer(ctx, g.client.(*redis.Client))
 	}
 	// ForEachMaster returns one error only.
 	var mu sync.Mutex
-	var findings []error
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
-		finding := g.checkServer(ctx, master)
+		some := g.checkServer(ctx, master)
 		mu.Lock()
 		defer mu.Unlock()
-		findings = append(findings, finding)
+		findings = append(findings, some...)
 		return nil
 	})
-	return errors.Join(append(findings, err)...)
+	return append(findings, err)
 }
 
-func (g *Guard) checkServer(ctx context.Context, server *redis.Client) error {
+func (g *Guard) checkServer(ctx context.Context, server *redis.Client) []error {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	findings := append(g.checkInfo(ctx, server), checkPersistence(ctx, server)...)
 	for i, finding := range findings {
 		findings[i] = fmt.Errorf("redisguard: %s: %w", server.Options().Addr, finding)
 	}
-	return errors.Join(findings...)
+	return findings
 }
 
 func (g *Guard) checkInfo(ctx context.Context, server *redis.Client) (findings []error) {
-	info, err := server.InfoMap(ctx).Result()
-	if err != nil {
-		return []error{fmt.Errorf("INFO: %w", err)}
-	}
-	if version := info["Server"]["redis_version"]; !g.script && major(version) < 7 {
-		findings = append(findings, fmt.Errorf("version %q refuses SET with NX and GET; set Options.Script", version))
-	}
-	if limit, policy := info["Memory"]["maxmemory"], info["Memory"]["maxmemory_policy"]; limit != "0" && policy != "noeviction" {
+	info, err := server.Info(ctx).Result() // not InfoMap, which panics at a field before the first section
+	limit, policy, version := field(info, "maxmemory"), field(info, "maxmemory_policy"), field(info, "redis_version")
+	switch {
+	case limit == "0", policy == "noeviction":
+	case limit == "", policy == "":
+		findings = append(findings, notShown("maxmemory-policy", "INFO", err))
+	default:
 		findings = append(findings, fmt.Errorf("with maxmemory-policy %q a full server drops bindings; set it to noeviction", policy))
+	}
+	var major int
+	if n, _ := fmt.Sscanf(version, "%d.", &major); n == 1 && major < 7 && !g.script {
+		findings = append(findings, fmt.Errorf("version %q refuses SET with NX and GET; set Options.Script", version))
 	}
 	return findings
 }
 
-func checkPersistence(ctx context.Context, server *redis.Client) (findings []error) {
+// field returns the value of a field of INFO, or "" if it is not there.
+func field(info, name string) string {
+	_, rest, _ := strings.Cut("\n"+info, "\n"+name+":")
+	return strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0])
+}
+
+func checkPersistence(ctx context.Context, server *redis.Client) []error {
 	config, err := server.ConfigGet(ctx, "append*").Result()
 	switch only, fsync := config["appendonly"], config["appendfsync"]; {
-	case err != nil:
-		return []error{fmt.Errorf("CONFIG GET: %w", err)}
+	case only == "", only == "yes" && fsync == "":
+		return []error{notShown("appendonly and appendfsync", "CONFIG GET", err)}
 	case only != "yes":
 		return []error{fmt.Errorf("with appendonly %q a restart forgets bindings; set it to yes", only)}
 	case fsync != "always":
@@ -92,9 +112,14 @@ func checkPersistence(ctx context.Context, server *redis.Client) (findings []err
 	return nil
 }
 
-// major returns the major version, or 0 if version is not a version.
-func major(version string) int {
-	n, _, _ := strings.Cut(version, ".")
-	m, _ := strconv.Atoi(n)
-	return m
+// notShown is the finding that a command did not show settings. err is nil if the
+// command was answered without them.
+func notShown(settings, command string, err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: %s: not in %s", ErrNotVisible, settings, command)
+	case errors.As(err, new(redis.Error)):
+		return fmt.Errorf("%w: %s: %s: %w", ErrNotVisible, settings, command, err)
+	}
+	return fmt.Errorf("%s: %w", command, err)
 }

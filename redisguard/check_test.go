@@ -1,7 +1,6 @@
 package redisguard_test
 
 import (
-	"context"
 	"errors"
 	"regexp"
 	"strings"
@@ -65,30 +64,83 @@ func TestCheckOfAServerOutOfReach(t *testing.T) {
 	assert.ErrorIs(t, guard.Check(t.Context()), syscall.ECONNREFUSED)
 }
 
-// An oldServer is a hook that makes INFO name an old version.
-type oldServer struct{}
-
-func (oldServer) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (oldServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
-		if info, ok := cmd.(*redis.InfoCmd); ok {
-			info.Val()["Server"]["redis_version"] = "6.2.14"
+// infoHook answers INFO.
+func infoHook(text string) hook {
+	return func(cmd redis.Cmder) (answered bool) {
+		if cmd.Name() != "info" {
+			return false
 		}
-		return err
+		cmd.(*redis.StringCmd).SetVal(text)
+		return true
 	}
 }
-func (oldServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+
+func TestCheckReadsWhatInfoHas(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	const (
+		hidden = "redisguard: not visible: maxmemory-policy: not in INFO"
+		evicts = `redisguard: with maxmemory-policy "volatile-lru" a full server drops bindings; set it to noeviction`
+		old    = `redisguard: version "6.2.14" refuses SET with NX and GET; set Options.Script`
+	)
+	for info, want := range map[string]string{
+		"": hidden,
+		"redis_version:7.4.0\r\nmaxmemory:100\r\n":                                            hidden,
+		"# Memory\r\nmaxmemory_policy:volatile-lru\r\n":                                       hidden,
+		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                                         "",
+		"# Memory\r\nmaxmemory:0\r\n":                                                         "",
+		"maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n":                                  evicts,
+		"# Server\nredis_version:10.0.1\n# Memory\nmaxmemory:0\n":                             "",
+		"# Server\r\nredis_version:unknown\r\n# Memory\r\nmaxmemory:0\r\n":                    "",
+		"# Server\r\nredis_version:6.2.14\r\n# Memory\r\nmaxmemory:0\r\n":                     old,
+		"redis_version:6.2.14\r\n":                                                            old,
+		"redis_version:6.2.14\r\nmaxmemory:1\r\nmaxmemory_policy:volatile-lru\r\nend:yes\r\n": evicts + "\n" + old,
+	} {
+		client := server.client()
+		client.AddHook(infoHook(info))
+		err := newGuard(t, client).Check(t.Context())
+		if want == "" {
+			assert.NoError(t, err, info)
+			continue
+		}
+		assert.EqualError(t, withoutAddress(err), want, info)
+		assert.Equal(t, want == hidden, errors.Is(err, redisguard.ErrNotVisible), info)
+	}
+	client := server.client()
+	client.AddHook(infoHook("redis_version:6.2.14\r\nmaxmemory:0\r\n"))
+	assert.NoError(t, newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: true}).Check(t.Context()))
 }
 
-func TestCheckOfAnOldServer(t *testing.T) {
+// Managed services hide CONFIG.
+func TestCheckOfAServerWithoutConfig(t *testing.T) {
 	t.Parallel()
-	client := startServer(t, durable...).client()
-	client.AddHook(oldServer{})
-	assert.EqualError(t, withoutAddress(newGuard(t, client).Check(t.Context())),
-		`redisguard: version "6.2.14" refuses SET with NX and GET; set Options.Script`)
-	assert.NoError(t, newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: true}).Check(t.Context()))
+	client := startServer(t, "--rename-command", "CONFIG", "").client()
+	guard := newGuard(t, client)
+	err := guard.Check(t.Context())
+	assert.ErrorIs(t, err, redisguard.ErrNotVisible)
+	assert.ErrorContains(t, withoutAddress(err), "redisguard: not visible: appendonly and appendfsync: CONFIG GET: ERR unknown command")
+	assertFirst(t, guard, digest(), digest())
+
+	client = startServer(t, "--rename-command", "CONFIG", "", "--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").client()
+	err = newGuard(t, client).Check(t.Context())
+	assert.NotErrorIs(t, err, redisguard.ErrNotVisible)
+	assert.EqualError(t, withoutAddress(err), `redisguard: with maxmemory-policy "volatile-lru" a full server drops bindings; set it to noeviction`)
+}
+
+func TestAServerThatDiesDuringCheckIsAFinding(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	client := server.client(failingFast)
+	client.AddHook(hook(func(cmd redis.Cmder) bool {
+		if cmd.Name() == "info" {
+			server.kill()
+		}
+		return false
+	}))
+	err := newGuard(t, client).Check(t.Context())
+	assert.ErrorContains(t, withoutAddress(err), "redisguard: INFO: ")
+	assert.ErrorContains(t, withoutAddress(err), "redisguard: CONFIG GET: ")
+	assert.NotErrorIs(t, err, redisguard.ErrNotVisible)
 }
 
 func TestCheckCatchesEviction(t *testing.T) {

@@ -1,6 +1,8 @@
 package redisguard_test
 
 import (
+	"context"
+	"errors"
 	"log"
 	"net/http"
 	"os"
@@ -20,9 +22,20 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true, DialerRetries: 1})
-	guard, err := redisguard.New(client, redisguard.Options{})
+	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
 	if err != nil {
+		log.Fatal(err)
+	}
+	options.ContextTimeoutEnabled = true
+	options.DialerRetries = 1
+	guard, err := redisguard.New(redis.NewClient(options), redisguard.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	switch err := guard.Check(context.Background()); {
+	case errors.Is(err, redisguard.ErrNotVisible):
+		log.Print(err)
+	case err != nil:
 		log.Fatal(err)
 	}
 	verifier := &smilesig.Verifier{Signer: signer, Guard: guard}

@@ -11,8 +11,9 @@
 // # The server
 //
 // The server must be Redis 7.0 or later, or Valkey. An older server refuses NX
-// together with GET: every Bind fails unless [Options.Script] is set. Before you
-// use another product that speaks the protocol, run package guardtest against it.
+// together with GET: every Bind fails unless [Options.Script] is set. The tests run
+// on Redis 7.0, and on Valkey where it is installed. Before you use another product
+// that speaks the protocol, run package guardtest against it.
 //
 // A guard is as good as the memory of its server. If the server forgets a binding
 // before its time, an attacker with that pair can bind it to another body. So:
@@ -30,6 +31,19 @@
 // The client's user needs the ACL rules "~smilesig:* +set". A script also needs
 // +get, +evalsha and +eval, a cluster +cluster|slots, and Check +info and
 // +config|get. Any other user who may write those keys can delete bindings.
+//
+// # Managed services
+//
+// A managed service may refuse CONFIG, as Amazon ElastiCache and Google Memorystore
+// do, or leave fields out of INFO. Check then returns [ErrNotVisible] with the names
+// of the settings. Look at them in the service's console or parameter group:
+//
+//   - maxmemory-policy: ElastiCache, Memorystore and Azure Cache for Redis have
+//     volatile-lru by default. A full server then drops keys that have an expiry, as
+//     every binding has. Set noeviction. On Upstash, leave eviction off.
+//   - Persistence: without an append-only file, a restart or a failover forgets
+//     bindings. Many services have none. If yours has none, use package sqlguard, or
+//     accept that an attacker who has a recent pair can then send another body.
 //
 // # Replicas
 //
@@ -63,6 +77,10 @@
 //     command is still repeated MaxRetries times. With Sentinel, set MaxRetries to 1
 //     for the same reason.
 //   - no ReadTimeout or WriteTimeout of -2, because that switches deadlines off.
+//
+// A URL cannot set the first two. Call [redis.ParseURL] (or [redis.ParseClusterURL]
+// or [redis.ParseFailoverURL]), set the two fields of what it returns, and make the
+// client of that: see the example.
 //
 // For a cluster, set ClusterStateReloadInterval to a second or so: the client
 // asks for the new masters that often. The default is a minute. During that
@@ -127,10 +145,9 @@ if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then
 end
 return redis.call("GET", KEYS[1])`
 
-// setIfAbsent sets key for ttl unless it is set. It returns the value that key
+// setIfAbsent sets key for milliseconds unless it is set. It returns the value that key
 // had before, or redis.Nil.
-func (g *Guard) setIfAbsent(ctx context.Context, key string, value []byte, ttl time.Duration) (previous string, err error) {
-	milliseconds := ttl.Milliseconds()
+func (g *Guard) setIfAbsent(ctx context.Context, key string, value []byte, milliseconds int64) (previous string, err error) {
 	if !g.script {
 		return g.do(ctx, "set", key, value, "px", milliseconds, "nx", "get")
 	}
@@ -156,12 +173,8 @@ func (g *Guard) do(ctx context.Context, args ...any) (string, error) {
 // New refuses a negative Timeout, and a client that is not as the package
 // documentation says. Its error names every fault.
 func New(client redis.UniversalClient, options Options) (*Guard, error) {
-	faults := clientFaults(client)
-	if options.Timeout < 0 {
-		faults = append(faults, errors.New("redisguard: Timeout is negative"))
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := errors.Join(append(clientFaults(client), fault(options.Timeout < 0, "Timeout is negative"))...); err != nil {
+		return nil, err
 	}
 	timeout := cmp.Or(options.Timeout, DefaultTimeout)
 	return &Guard{
@@ -185,50 +198,51 @@ func clientFaults(client redis.UniversalClient) []error {
 	return []error{fmt.Errorf("redisguard: the client is a %T, not a *redis.Client or a *redis.ClusterClient", client)}
 }
 
-func optionFaults(contextTimeoutEnabled bool, dialerRetries int, readTimeout, writeTimeout time.Duration) (faults []error) {
-	if !contextTimeoutEnabled {
-		faults = append(faults, errors.New("redisguard: the client needs ContextTimeoutEnabled, or Bind hangs when the server hangs"))
+func optionFaults(contextTimeoutEnabled bool, dialerRetries int, readTimeout, writeTimeout time.Duration) []error {
+	return []error{
+		fault(!contextTimeoutEnabled, "the client needs ContextTimeoutEnabled, or Bind hangs when the server hangs"),
+		fault(dialerRetries != 1, "the client needs DialerRetries: 1, or a refused connection looks like a timeout"),
+		// The client keeps -2, but not -1.
+		fault(readTimeout < 0 || writeTimeout < 0, "a ReadTimeout or WriteTimeout of -2 switches the client's deadlines off"),
 	}
-	if dialerRetries != 1 {
-		faults = append(faults, errors.New("redisguard: the client needs DialerRetries: 1, or a refused connection looks like a timeout"))
-	}
-	if readTimeout < 0 || writeTimeout < 0 { // as the client keeps -2, but not -1
-		faults = append(faults, errors.New("redisguard: a ReadTimeout or WriteTimeout of -2 switches the client's deadlines off"))
-	}
-	return faults
 }
 
-// Bind implements [smilesig.ReplayGuard]. bound is body if seen is false. The ttl
+func fault(found bool, text string) error {
+	if found {
+		return errors.New("redisguard: " + text)
+	}
+	return nil
+}
+
+// Bind implements [smilesig.ReplayGuard]. bound is content if seen is false. The ttl
 // is rounded up to whole milliseconds, and to one at least.
 //
 // Bind returns after Timeout at the latest. A ctx that ends earlier may end it
 // earlier: at its deadline, or while the client waits for a connection. The error
 // then wraps the cause of ctx. If the server cannot be reached or refuses, the
 // error wraps the client's. Bind also returns an error if the key of the pair
-// holds anything but a binding. After an error, the pair may be bound to body
+// holds anything but a binding. After an error, the pair may be bound to content
 // already, may become bound a little later, or may stay unbound.
-func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
+func (g *Guard) Bind(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
 	defer cancel()
 	key := g.prefix + hex.EncodeToString(pair[:])
-	previous, err := g.setIfAbsent(ctx, key, body[:], wholeMilliseconds(ttl))
+	previous, err := g.setIfAbsent(ctx, key, content[:], wholeMilliseconds(ttl))
 	switch {
-	case errors.Is(err, redis.Nil): // there was nothing, and now there is body
-		return body, false, nil
-	case err != nil && errors.Is(err, ctx.Err()):
-		return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", context.Cause(ctx))
-	case err != nil:
-		return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", err)
-	case len(previous) != len(body):
-		return smilesig.Digest{}, false, fmt.Errorf("redisguard: a key holds %d bytes that are no binding", len(previous))
+	case errors.Is(err, redis.Nil): // there was nothing, and now there is content
+		return content, false, nil
+	case err == nil && len(previous) == len(content):
+		return smilesig.Digest([]byte(previous)), true, nil
+	case err == nil:
+		err = fmt.Errorf("a key holds %d bytes that are no binding", len(previous))
+	case errors.Is(err, ctx.Err()):
+		err = context.Cause(ctx)
 	}
-	return smilesig.Digest([]byte(previous)), true, nil
+	return smilesig.Digest{}, false, fmt.Errorf("redisguard: %w", err)
 }
 
 // wholeMilliseconds rounds up, because Redis counts in milliseconds and refuses
 // 0.
-func wholeMilliseconds(ttl time.Duration) time.Duration {
-	const unit = time.Millisecond
-	ttl = min(max(ttl, unit), math.MaxInt64-unit)
-	return (ttl + unit - 1).Truncate(unit)
+func wholeMilliseconds(ttl time.Duration) int64 {
+	return max(min(ttl, math.MaxInt64-time.Millisecond)+time.Millisecond-1, time.Millisecond).Milliseconds()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -104,6 +105,13 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 		"of protocol 2": server.client(func(o *redis.Options) { o.Protocol = 2 }),
 		"of a cluster":  startCluster(t, 1, false).client(t),
 	}
+	if _, err := exec.LookPath("valkey-server"); err == nil { // not every Debian has it
+		valkey := newServer(t, durable...)
+		valkey.program = "valkey-server"
+		valkey.start()
+		clients["of Valkey"] = valkey.client()
+		assert.NoError(t, newGuard(t, valkey.client()).Check(t.Context()))
+	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
 			guardtest.Run(t, func(t *testing.T) smilesig.ReplayGuard {
@@ -118,14 +126,16 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 	}
 }
 
-// A hook runs in the place of every command.
-type hook func()
+// A hook sees every command before it is sent, and may answer it.
+type hook func(cmd redis.Cmder) (answered bool)
 
 func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (h hook) ProcessHook(redis.ProcessHook) redis.ProcessHook {
-	return func(context.Context, redis.Cmder) error {
-		h()
-		return nil
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if h(cmd) {
+			return nil
+		}
+		return next(ctx, cmd)
 	}
 }
 func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
@@ -137,7 +147,10 @@ func TestNothingIsAdmittedWhenTheClientUnwinds(t *testing.T) {
 	server := startServer(t)
 	bind := func(unwind func()) (returned bool, panicked any) {
 		client := server.client()
-		client.AddHook(hook(unwind))
+		client.AddHook(hook(func(redis.Cmder) bool {
+			unwind()
+			return true
+		}))
 		guard := newGuard(t, client)
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -232,6 +245,34 @@ func TestABindingTakesAbout200Bytes(t *testing.T) {
 	assert.InDelta(t, 200, client.MemoryUsage(t.Context(), keyOf(pair)).Val(), 50)
 }
 
+func TestABindingLivesAsLongAsAsked(t *testing.T) {
+	t.Parallel()
+	client := startServer(t).client()
+	const defaultLife = 32 * time.Minute // of a Verifier
+	for _, ttl := range []time.Duration{defaultLife, 2*6*time.Hour + 2*time.Minute, 500 * 24 * time.Hour} {
+		for _, byScript := range []bool{false, true} {
+			guard := newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: byScript})
+			pair := digest()
+			_, _, err := guard.Bind(t.Context(), pair, digest(), ttl)
+			require.NoError(t, err)
+			stored := client.PTTL(t.Context(), keyOf(pair)).Val()
+			assert.LessOrEqual(t, stored, ttl)
+			assert.Greater(t, stored, ttl-patience)
+		}
+	}
+}
+
+func TestAClientFromAURL(t *testing.T) {
+	t.Parallel()
+	options, err := redis.ParseURL("unix://" + startServer(t).socket)
+	require.NoError(t, err)
+	options.ContextTimeoutEnabled = true
+	options.DialerRetries = 1
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	assertFirst(t, newGuard(t, client), digest(), digest())
+}
+
 func TestNoTTLMakesABindingForEver(t *testing.T) {
 	t.Parallel()
 	client := startServer(t).client()
@@ -260,9 +301,11 @@ func TestTheUserNeedsWhatTheDocumentationSays(t *testing.T) {
 	guard := newGuard(t, user("guard", "+set"))
 	assertFirst(t, guard, pair, body)
 	assertBound(t, guard, pair, body)
-	assert.EqualError(t, withoutAddress(guard.Check(t.Context())), ""+
-		"redisguard: INFO: NOPERM this user has no permissions to run the 'info' command\n"+
-		"redisguard: CONFIG GET: NOPERM this user has no permissions to run the 'config|get' command")
+	err := guard.Check(t.Context())
+	assert.EqualError(t, withoutAddress(err), ""+
+		"redisguard: not visible: maxmemory-policy: INFO: NOPERM this user has no permissions to run the 'info' command\n"+
+		"redisguard: not visible: appendonly and appendfsync: CONFIG GET: NOPERM this user has no permissions to run the 'config|get' command")
+	assert.ErrorIs(t, err, redisguard.ErrNotVisible)
 	assert.NoError(t, newGuard(t, user("checking", "+set", "+info", "+config|get")).Check(t.Context()))
 
 	scripted := newGuardWith(t, user("scripted", "+set", "+get", "+evalsha", "+eval"),
@@ -272,7 +315,9 @@ func TestTheUserNeedsWhatTheDocumentationSays(t *testing.T) {
 
 	user("guard", "-set")
 	assert.ErrorContains(t, assertFails(t, guard, pair), "redisguard: NOPERM")
-	assert.ErrorContains(t, guard.Check(t.Context()), "redisguard: NOPERM this user has no permissions to run the 'set' command\n")
+	err = guard.Check(t.Context())
+	assert.EqualError(t, err, "redisguard: NOPERM this user has no permissions to run the 'set' command")
+	assert.NotErrorIs(t, err, redisguard.ErrNotVisible)
 }
 
 func TestAnythingButABindingIsAnError(t *testing.T) {

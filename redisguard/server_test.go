@@ -36,6 +36,7 @@ func await(t testing.TB, condition func() bool) {
 // A server is a redis-server of the test's own, in a directory of its own.
 type server struct {
 	t       testing.TB
+	program string
 	socket  string
 	args    []string
 	admin   *redis.Client
@@ -62,14 +63,14 @@ func newServer(t testing.TB, args ...string) *server {
 	dir, err := os.MkdirTemp("", "redisguard")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &server{t: t, socket: filepath.Join(dir, "s")}
+	s := &server{t: t, program: "redis-server", socket: filepath.Join(dir, "s")}
 	s.args = append([]string{"--dir", dir, "--unixsocket", s.socket, "--port", "0", "--save", ""}, args...)
 	return s
 }
 
 func (s *server) start() {
 	s.t.Helper()
-	cmd := exec.Command("redis-server", s.args...)
+	cmd := exec.Command(s.program, s.args...)
 	require.NoError(s.t, cmd.Start())
 	s.process, s.exited = cmd.Process, make(chan struct{})
 	exited := s.exited

@@ -22,6 +22,6 @@ func TestWholeMillisecondsRoundsUp(t *testing.T) {
 		math.MaxInt64 - 1:      time.Duration(longest),
 		math.MaxInt64:          time.Duration(longest),
 	} {
-		assert.Equal(t, want, wholeMilliseconds(ttl), "%d ns", ttl)
+		assert.Equal(t, want.Milliseconds(), wholeMilliseconds(ttl), "%d ns", ttl)
 	}
 }
