@@ -31,6 +31,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if err := guard.Check(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 	go sweep(guard)
 	verifier := &smilesig.Verifier{Signer: signer, Guard: guard}
 	mux := http.NewServeMux()

@@ -226,6 +226,15 @@ func (s *server) crash(t *testing.T) {
 	<-s.exited
 }
 
+// becomeStandby restarts the server as a standby that has no primary.
+func (s *server) becomeStandby(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.process.Signal(syscall.SIGINT)) // a fast shutdown, which writes everything
+	<-s.exited
+	require.NoError(t, os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644))
+	require.NoError(t, s.start())
+}
+
 func (s *server) remove() {
 	if s.process != nil {
 		s.process.Signal(syscall.SIGQUIT) // an immediate shutdown, which leaves nothing behind

@@ -1,16 +1,17 @@
 // Package sqlguard is a [smilesig.ReplayGuard] on PostgreSQL or SQLite, for receivers
 // that have a database and no Redis. It needs database/sql and a driver.
 //
-// A binding is one row. One statement reads and writes it. So the database
-// decides which of several binds is first. The row holds the pair's digest and
-// the body's digest, 32 bytes each. Whoever reads the row learns no pair and no
-// body.
+// A binding is one row, and one statement decides about it. So the database decides
+// which of several binds is first. The row holds the digest of the pair and the
+// digest that the pair is bound to, 32 bytes each. Whoever reads the row learns no
+// pair and no body.
 //
 // # The table
 //
-// The package creates no table. Run [PostgreSQLSchema] or [SQLiteSchema] once, for
-// example in a migration. A binding takes about 220 bytes on PostgreSQL and 150 on
-// SQLite, indexes included. Expired bindings stay until [Guard.Sweep] deletes them.
+// The package creates no table. Run [PostgreSQLSchema] or [SQLiteSchema], for
+// example in a migration, and call [Guard.Check] when the program starts. A binding
+// takes about 220 bytes on PostgreSQL and 150 on SQLite, indexes included. Expired
+// bindings stay until [Guard.Sweep] deletes them.
 //
 // The database's user needs SELECT, INSERT and UPDATE on the table, and DELETE
 // for Sweep. Any other user who may write the table can delete bindings.
@@ -50,9 +51,6 @@
 // is over. Give the guard a pool of its own, so that slow queries do not hold up
 // callbacks.
 //
-// The statements cast their parameters, so nothing has to be prepared. Behind a
-// pooler, tell the driver not to prepare: pgx wants default_query_exec_mode=exec.
-//
 // On PostgreSQL, set lock_timeout below Timeout. If the table is locked, the
 // error then says so, and not only that no answer came.
 //
@@ -61,8 +59,7 @@
 // pool and do not poll for SQLite's lock. journal_mode = WAL makes commits
 // faster.
 //
-// On PostgreSQL a redelivery reads one row and writes nothing. On SQLite every Bind
-// writes.
+// A redelivery reads one row and writes nothing.
 package sqlguard
 
 import (
@@ -110,92 +107,107 @@ type Options struct {
 
 // A Guard is a [smilesig.ReplayGuard] on an SQL database. It is safe for concurrent use.
 type Guard struct {
-	db         *sql.DB
-	bindQuery  string
-	sweepQuery string
-	timeout    time.Duration
-	tooLate    error
+	db      *sql.DB
+	sql     statements
+	timeout time.Duration
 }
 
 // New returns a guard on a table of db. The table must exist when the guard is
-// used: New neither creates it nor talks to the database. The caller closes db.
+// used: New neither creates it nor talks to the database. [Guard.Check] does. The
+// caller closes db.
 //
 // New refuses a nil db, an unknown Dialect, a Table that is no plain name, and a
 // negative Timeout. Its error names every fault.
 func New(db *sql.DB, options Options) (*Guard, error) {
-	if err := check(db, options); err != nil {
+	table := cmp.Or(options.Table, DefaultTable)
+	dialect, known := dialects[options.Dialect]
+	err := errors.Join(
+		fault(db == nil, "no db"),
+		fault(!known, "Dialect is neither PostgreSQL nor SQLite"),
+		fault(!plainName.MatchString(table), fmt.Sprintf("Table %q is no plain name", table)),
+		fault(options.Timeout < 0, "Timeout is negative"),
+	)
+	if err != nil {
 		return nil, err
 	}
-	table := cmp.Or(options.Table, DefaultTable)
-	timeout := cmp.Or(options.Timeout, DefaultTimeout)
-	dialect := dialects[options.Dialect]
-	return &Guard{
-		db:         db,
-		bindQuery:  fmt.Sprintf(dialect.bind, table),
-		sweepQuery: fmt.Sprintf(dialect.sweep, table),
-		timeout:    timeout,
-		tooLate:    fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded),
-	}, nil
+	return &Guard{db: db, sql: dialect.of(table), timeout: cmp.Or(options.Timeout, DefaultTimeout)}, nil
 }
 
 var plainName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$`)
 
-func check(db *sql.DB, options Options) error {
-	var faults []error
-	if db == nil {
-		faults = append(faults, errors.New("sqlguard: no db"))
+func fault(found bool, text string) error {
+	if found {
+		return errors.New("sqlguard: " + text)
 	}
-	if _, known := dialects[options.Dialect]; !known {
-		faults = append(faults, errors.New("sqlguard: Dialect is neither PostgreSQL nor SQLite"))
-	}
-	if options.Table != "" && !plainName.MatchString(options.Table) {
-		faults = append(faults, fmt.Errorf("sqlguard: Table %q is no plain name", options.Table))
-	}
-	if options.Timeout < 0 {
-		faults = append(faults, errors.New("sqlguard: Timeout is negative"))
-	}
-	return errors.Join(faults...)
+	return nil
 }
 
-// Bind implements [smilesig.ReplayGuard] with one statement. The ttl is rounded up to
-// whole milliseconds, and to one at least. It counts from the start of the statement.
+// Bind implements [smilesig.ReplayGuard]. The ttl is rounded up to whole milliseconds,
+// and to one at least. It counts from the start of the statement that binds.
 //
 // Bind returns an error if ctx ends or the Timeout is over. It returns at once if
 // the driver heeds its context, as pgx does. With a SQLite driver that does not,
 // it returns when busy_timeout is over. The error wraps the context's cause and
 // the driver's error. Bind also wraps every other error of the driver, and
 // returns an error if the row is not a binding. After an error, the pair may be
-// bound to body already, may become bound a little later, or may stay unbound.
+// bound to content already, may become bound a little later, or may stay unbound.
 // Bind does not recover a panic of the driver.
-func (g *Guard) Bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, g.tooLate)
+func (g *Guard) Bind(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
+	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
-	stored, seen, err := g.bind(ctx, pair, body, ttl)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: %w (%w)", context.Cause(ctx), err)
-	case err != nil:
-		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: %w", err)
-	case len(stored) != len(bound):
-		return smilesig.Digest{}, false, fmt.Errorf("sqlguard: a row holds %d bytes that are no binding", len(stored))
+	stored, seen, err := g.bind(ctx, pair[:], content[:], wholeMilliseconds(ttl))
+	if err == nil && len(stored) != len(bound) {
+		err = fmt.Errorf("a row holds %d bytes that are no binding", len(stored))
+	}
+	if err != nil {
+		return smilesig.Digest{}, false, failure(ctx, err)
 	}
 	return smilesig.Digest(stored), seen, nil
 }
 
-func (g *Guard) bind(ctx context.Context, pair, body smilesig.Digest, ttl time.Duration) (stored []byte, seen bool, err error) {
-	rows, err := g.db.QueryContext(ctx, g.bindQuery, pair[:], body[:], wholeMilliseconds(ttl))
+func (g *Guard) bind(ctx context.Context, pair, content []byte, milliseconds int64) (stored []byte, seen bool, err error) {
+	if g.sql.live != "" {
+		stored, seen, err = g.query(ctx, g.sql.live, pair)
+		if err != nil || seen {
+			return stored, seen, err
+		}
+	}
+	return g.query(ctx, g.sql.bind, pair, content, milliseconds)
+}
+
+func (g *Guard) query(ctx context.Context, query string, args ...any) (stored []byte, seen bool, err error) {
+	rows, err := g.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, false, err
 	}
 	defer rows.Close()
-	// There is one row. The loop calls Next once more, because the commit can
-	// still fail after the row has come. Err then has that error.
+	// There is one row at most. The loop calls Next once more, because the commit
+	// can still fail after the row has come. Err then has that error.
 	for rows.Next() {
 		if err := rows.Scan(&stored, &seen); err != nil {
 			return nil, false, err
 		}
 	}
 	return stored, seen, rows.Err()
+}
+
+func (g *Guard) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, g.timeout, noAnswer(g.timeout))
+}
+
+// A noAnswer is the cause when the Timeout is over. Its text leaves it to the
+// driver's error to say that a deadline is exceeded.
+type noAnswer time.Duration
+
+func (n noAnswer) Error() string { return "no answer within " + time.Duration(n).String() }
+func (noAnswer) Unwrap() error   { return context.DeadlineExceeded }
+
+// failure returns the error of a call whose context is ctx.
+func failure(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("sqlguard: %w (%w)", cause, err)
+	}
+	return fmt.Errorf("sqlguard: %w", err)
 }
 
 // wholeMilliseconds rounds up, so that no binding ends before its ttl.
@@ -232,7 +244,7 @@ func (g *Guard) Sweep(ctx context.Context) (deleted int64, err error) {
 }
 
 func (g *Guard) sweepOnce(ctx context.Context) (deleted int64, err error) {
-	result, err := g.db.ExecContext(ctx, g.sweepQuery, sweepAtOnce)
+	result, err := g.db.ExecContext(ctx, g.sql.sweep, sweepAtOnce)
 	if err != nil {
 		return 0, err
 	}

@@ -180,7 +180,7 @@ func TestTheDefaults(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	err = assertFails(t, guard, digest())
-	assert.EqualError(t, err, "sqlguard: no answer within 1s: context deadline exceeded (context deadline exceeded)")
+	assert.EqualError(t, err, "sqlguard: no answer within 1s (context deadline exceeded)")
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
@@ -210,15 +210,42 @@ func TestALockedTableIsAnErrorInTime(t *testing.T) {
 	defer locking.Rollback()
 	_, err = locking.Exec("LOCK TABLE " + table)
 	require.NoError(t, err)
-	assert.ErrorContains(t, assertFails(t, impatient, pair), "sqlguard: no answer within 100ms")
-	assert.ErrorContains(t, assertFails(t, noticing, pair), "lock timeout")
-	_, err = newGuard(t, server.open(t, "lock_timeout=50ms"), sqlguard.PostgreSQL, table).Sweep(t.Context())
-	assert.ErrorContains(t, err, "lock timeout")
+	err = assertFails(t, impatient, pair)
+	assert.ErrorContains(t, err, "sqlguard: no answer within 100ms (")
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, 1, strings.Count(err.Error(), "deadline exceeded"), err)
+	const lockTimeout = "sqlguard: ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)"
+	assert.EqualError(t, assertFails(t, noticing, pair), lockTimeout)
+	_, err = noticing.Sweep(t.Context())
+	assert.EqualError(t, err, lockTimeout)
 	assertCancels(t, patient)
 
 	require.NoError(t, locking.Rollback())
-	assertBound(t, impatient, pair, body)
+	assertBound(t, patient, pair, body)
 	assertFirst(t, noticing, digest(), digest())
+}
+
+func TestADroppedConnectionIsAnErrorThatSaysSo(t *testing.T) {
+	t.Parallel()
+	db := sharedServer(t).open(t)
+	table := createTable(t, db, sqlguard.PostgreSQL)
+	guard := newGuard(t, db, sqlguard.PostgreSQL, table)
+	locking, err := db.Begin()
+	require.NoError(t, err)
+	defer locking.Rollback()
+	_, err = locking.Exec("LOCK TABLE " + table)
+	require.NoError(t, err)
+	failed := make(chan error, 1)
+	go func() {
+		_, _, err := guard.Bind(t.Context(), digest(), digest(), time.Hour)
+		failed <- err
+	}()
+	awaitLockWait(t, db, table)
+	execute(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1::text || '%'`, table)
+	assert.EqualError(t, <-failed, "sqlguard: FATAL: terminating connection due to administrator command (SQLSTATE 57P01)")
+	require.NoError(t, locking.Rollback())
+	assertFirst(t, guard, digest(), digest())
 }
 
 func TestALockedFileIsAnErrorInTime(t *testing.T) {
@@ -236,13 +263,16 @@ func TestALockedFileIsAnErrorInTime(t *testing.T) {
 	defer locking.Close()
 	_, err = locking.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
-	assert.ErrorContains(t, assertFails(t, impatient, pair), "sqlguard: no answer within 100ms")
-	assert.ErrorContains(t, assertFails(t, newGuard(t, noticing, sqlguard.SQLite, table), pair), "database is locked")
+	err = assertFails(t, impatient, digest())
+	assert.ErrorContains(t, err, "sqlguard: no answer within 100ms (")
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorContains(t, assertFails(t, newGuard(t, noticing, sqlguard.SQLite, table), digest()), "database is locked")
 	assertCancels(t, patient)
+	assertBound(t, patient, pair, body) // only reads
 
 	_, err = locking.ExecContext(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
-	assertBound(t, impatient, pair, body)
+	assertFirst(t, patient, digest(), digest())
 }
 
 // assertCancels cancels a bind that waits.
@@ -326,17 +356,22 @@ func TestAServerOutOfReachIsAnErrorThatSaysSo(t *testing.T) {
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestAReadOnlyServerRefuses(t *testing.T) {
+func TestAStandbyRefuses(t *testing.T) {
 	t.Parallel()
-	server := sharedServer(t)
+	server := startServer(t)
 	db := server.open(t)
-	table := createTable(t, db, sqlguard.PostgreSQL)
-	pair, body := digest(), digest()
-	assertFirst(t, newGuard(t, db, sqlguard.PostgreSQL, table), pair, body)
+	execute(t, db, sqlguard.PostgreSQLSchema)
+	guard := newGuard(t, db, sqlguard.PostgreSQL, "")
+	pair := digest()
+	assertFirst(t, guard, pair, digest())
+	require.NoError(t, guard.Check(t.Context()))
+	server.becomeStandby(t)
 
-	standby := newGuard(t, server.open(t, "default_transaction_read_only=on"), sqlguard.PostgreSQL, table)
-	assert.ErrorContains(t, assertFails(t, standby, digest()), "read-only transaction")
-	assert.ErrorContains(t, assertFails(t, standby, pair), "read-only transaction")
+	const refused = "sqlguard: ERROR: cannot execute SELECT in a read-only transaction (SQLSTATE 25006)"
+	guard = newGuard(t, server.open(t), sqlguard.PostgreSQL, "")
+	assert.EqualError(t, assertFails(t, guard, digest()), refused)
+	assert.EqualError(t, assertFails(t, guard, pair), refused)
+	assert.EqualError(t, guard.Check(t.Context()), "sqlguard: transactions are read-only, as on a standby\n"+refused)
 }
 
 func TestAStricterIsolationRefusesRaces(t *testing.T) {
@@ -485,6 +520,27 @@ func TestTheUserNeedsFourPrivileges(t *testing.T) {
 	execute(t, admin, "REVOKE INSERT ON "+table+" FROM "+user)
 	assert.ErrorContains(t, assertFails(t, guard, digest()), "permission denied")
 	assert.ErrorContains(t, assertFails(t, guard, pair), "permission denied")
+}
+
+func TestABindingLivesAsLongAsAsked(t *testing.T) {
+	onEach(t, func(t *testing.T, db *sql.DB, dialect sqlguard.Dialect) {
+		table := createTable(t, db, dialect)
+		guard := newGuard(t, db, dialect, table)
+		query := map[sqlguard.Dialect]string{
+			sqlguard.PostgreSQL: "SELECT extract(epoch FROM expires - statement_timestamp()) FROM " + table + " WHERE pair = $1::bytea",
+			sqlguard.SQLite:     "SELECT expires - unixepoch('subsec') FROM " + table + " WHERE pair = $1",
+		}[dialect]
+		const defaultLife = 32 * time.Minute // of a Verifier
+		for _, ttl := range []time.Duration{defaultLife, 2*6*time.Hour + 2*time.Minute, 500 * 24 * time.Hour} {
+			pair := digest()
+			_, _, err := guard.Bind(t.Context(), pair, digest(), ttl)
+			require.NoError(t, err)
+			var seconds float64
+			require.NoError(t, db.QueryRow(query, pair[:]).Scan(&seconds))
+			assert.LessOrEqual(t, seconds, ttl.Seconds())
+			assert.Greater(t, seconds, (ttl - patience).Seconds())
+		}
+	})
 }
 
 // The package's documentation says so.

@@ -1,31 +1,44 @@
 package sqlguard
 
+import "strings"
+
 // PostgreSQLSchema creates the table that a guard needs on PostgreSQL, under the
-// name DefaultTable. For another Table, change the name in the text.
-const PostgreSQLSchema = `CREATE TABLE smilesig_bindings (
+// name DefaultTable. For another Table, replace that name in the text, three times.
+// If the Table has a schema, run the text with that schema first in search_path, or
+// leave the schema out of the index's name. The text can run again.
+const PostgreSQLSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 	pair    bytea       PRIMARY KEY,
-	body    bytea       NOT NULL,
+	body    bytea       NOT NULL, -- the digest that the pair is bound to
 	expires timestamptz NOT NULL,
-	again   boolean     NOT NULL -- the statement that wrote the row found it live
+	again   boolean     NOT NULL  -- the statement that wrote the row found it live
 );
-CREATE INDEX ON smilesig_bindings (expires); -- for Sweep
+CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sweep
 `
 
 // SQLiteSchema creates the table that a guard needs on SQLite, under the name
-// DefaultTable. For another Table, change the name in the text.
-const SQLiteSchema = `CREATE TABLE smilesig_bindings (
+// DefaultTable. For another Table, replace that name in the text, three times. The
+// text can run again.
+const SQLiteSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 	pair    BLOB    PRIMARY KEY,
-	body    BLOB    NOT NULL,
+	body    BLOB    NOT NULL, -- the digest that the pair is bound to
 	expires REAL    NOT NULL, -- Unix time in seconds
 	again   INTEGER NOT NULL  -- the statement that wrote the row found it live
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sweep
+CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sweep
 `
 
-// statements are the SQL of one dialect. Each has the table's name as %[1]s. The
-// parameters of bind are the pair, the body and the ttl in milliseconds. The
-// parameter of sweep is the largest number of rows to delete.
-type statements struct{ bind, sweep string }
+// statements are the SQL of one dialect. {table} stands for the table's name.
+type statements struct {
+	live  string // selects the live row of a pair, if a Bind has to do so by itself; parameter: the pair
+	bind  string // parameters: the pair, the content, the ttl in milliseconds
+	sweep string // parameter: the largest number of rows to delete
+	check string // selects what is wrong, in words
+}
+
+func (s statements) of(table string) statements {
+	fill := strings.NewReplacer("{table}", table).Replace
+	return statements{live: fill(s.live), bind: fill(s.bind), sweep: fill(s.sweep), check: fill(s.check)}
+}
 
 // The column again says whether an upsert found a live row. RETURNING cannot tell
 // this in any other way: it sees the new row only, and xmax is not zero after a
@@ -41,9 +54,9 @@ var dialects = map[Dialect]statements{
 		//
 		// The casts give each parameter its type where nothing is prepared.
 		bind: `WITH live AS (
-	SELECT body FROM %[1]s WHERE pair = $1::bytea AND expires > statement_timestamp()
+	SELECT body FROM {table} WHERE pair = $1::bytea AND expires > statement_timestamp()
 ), upsert AS (
-	INSERT INTO %[1]s AS old (pair, body, expires, again)
+	INSERT INTO {table} AS old (pair, body, expires, again)
 	SELECT $1::bytea, $2::bytea, statement_timestamp() + $3::bigint * interval '1 millisecond', false
 	WHERE NOT EXISTS (SELECT FROM live)
 	ON CONFLICT (pair) DO UPDATE SET
@@ -57,14 +70,41 @@ SELECT body, true FROM live UNION ALL SELECT body, again FROM upsert`,
 		// FOR UPDATE looks at the newest version of each row and locks it. So the
 		// sweep deletes no row that was rebound meanwhile. SKIP LOCKED lets
 		// sweeps on several machines share the work.
-		sweep: `DELETE FROM %[1]s WHERE pair = ANY (ARRAY(
-	SELECT pair FROM %[1]s WHERE expires <= statement_timestamp()
+		sweep: `DELETE FROM {table} WHERE pair = ANY (ARRAY(
+	SELECT pair FROM {table} WHERE expires <= statement_timestamp()
 	ORDER BY expires LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ))`,
+
+		// The type of expires counts most: a timestamp without time zone means
+		// another time on each connection with another TimeZone.
+		check: `WITH found AS (
+	SELECT oid, relpersistence FROM pg_class WHERE oid = to_regclass('{table}')
+), wanted (name, type) AS (
+	VALUES ('pair', 'bytea'), ('body', 'bytea'), ('expires', 'timestamp with time zone'), ('again', 'boolean')
+), attribute AS (
+	SELECT attrelid, attname, attnum, format_type(atttypid, atttypmod) AS type FROM pg_attribute WHERE NOT attisdropped
+)
+SELECT 'column ' || name || ' of {table} is ' || coalesce(attribute.type, 'missing') || ' and must be ' || wanted.type
+	FROM found CROSS JOIN wanted LEFT JOIN attribute ON attrelid = oid AND attname = name
+	WHERE attribute.type IS DISTINCT FROM wanted.type
+UNION ALL SELECT 'pair is not the primary key of {table}' FROM found WHERE NOT EXISTS (
+	SELECT FROM pg_constraint JOIN attribute ON attrelid = conrelid AND attname = 'pair'
+	WHERE conrelid = found.oid AND contype IN ('p', 'u') AND NOT condeferrable AND conkey = ARRAY[attnum])
+UNION ALL SELECT 'user ' || current_user || ' may not ' || privilege || ' on {table}'
+	FROM found, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+	WHERE NOT has_table_privilege(oid, privilege)
+UNION ALL SELECT '{table} is not permanent: a crash empties it' FROM found WHERE relpersistence <> 'p'
+UNION ALL SELECT 'transactions are read-only, as on a standby' WHERE current_setting('transaction_read_only') = 'on'
+UNION ALL SELECT 'with ' || name || ' = off a crash forgets bindings'
+	FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`,
 	},
 	SQLite: {
+		// A redelivery must not write, and a statement that may write takes the
+		// lock.
+		live: `SELECT body, 1 FROM {table} WHERE pair = ?1 AND expires > unixepoch('subsec')`,
+
 		// One writer at a time: nothing changes under the statement.
-		bind: `INSERT INTO %[1]s AS old (pair, body, expires, again)
+		bind: `INSERT INTO {table} AS old (pair, body, expires, again)
 VALUES (?1, ?2, unixepoch('subsec') + ?3 / 1000.0, 0)
 ON CONFLICT (pair) DO UPDATE SET
 	body    = CASE WHEN old.expires > unixepoch('subsec') THEN old.body    ELSE excluded.body    END,
@@ -72,8 +112,22 @@ ON CONFLICT (pair) DO UPDATE SET
 	again   = old.expires > unixepoch('subsec')
 RETURNING body, again`,
 
-		sweep: `DELETE FROM %[1]s WHERE pair IN (
-	SELECT pair FROM %[1]s WHERE expires <= unixepoch('subsec') ORDER BY expires LIMIT ?1
+		sweep: `DELETE FROM {table} WHERE pair IN (
+	SELECT pair FROM {table} WHERE expires <= unixepoch('subsec') ORDER BY expires LIMIT ?1
 )`,
+
+		check: `WITH attribute AS (
+	SELECT lower(name) AS name, upper(type) AS type, pk FROM pragma_table_info(
+		substr('{table}', instr('{table}', '.') + 1), nullif(substr('{table}', 1, instr('{table}', '.') - 1), ''))
+), wanted (name, type) AS (
+	VALUES ('pair', 'BLOB'), ('body', 'BLOB'), ('expires', 'REAL'), ('again', 'INTEGER')
+)
+SELECT 'column ' || wanted.name || ' of {table} is ' || coalesce(attribute.type, 'missing') || ' and must be ' || wanted.type
+	FROM wanted LEFT JOIN attribute USING (name)
+	WHERE attribute.type IS NOT wanted.type AND EXISTS (SELECT 1 FROM attribute)
+UNION ALL SELECT 'pair is not the primary key of {table}' WHERE EXISTS (SELECT 1 FROM attribute)
+	AND (SELECT group_concat(name) FROM attribute WHERE pk > 0) IS NOT 'pair'
+UNION ALL SELECT 'with synchronous = ' || synchronous || ' a crash forgets bindings; it must be 2 (FULL)'
+	FROM pragma_synchronous WHERE synchronous < 2`,
 	},
 }
