@@ -60,6 +60,35 @@
 // faster.
 //
 // A redelivery reads one row and writes nothing.
+//
+// # Poolers
+//
+// A pooler in transaction mode, such as pgbouncer, may give each message of a
+// driver to another connection. The driver must therefore send a statement and its
+// parameters together. The tests run these settings behind pgbouncer 1.18:
+//
+//	pgx     default_query_exec_mode=exec             works
+//	pgx     default_query_exec_mode=simple_protocol  works
+//	pgx     default_query_exec_mode=cache_describe   works
+//	lib/pq  binary_parameters=yes                    works
+//	pgx     default_query_exec_mode=cache_statement  fails (the default of pgx)
+//	pgx     default_query_exec_mode=describe_exec    unsafe
+//	lib/pq  binary_parameters=no                     unsafe (the default of lib/pq)
+//
+// With cache_statement, a Bind fails, because a prepared statement "already exists"
+// or "does not exist". pgbouncer 1.21 can keep prepared statements
+// (max_prepared_statements); the tests have no such version. The unsafe settings prepare a statement and execute it in
+// two steps. In between, another client may prepare its own statement on the same
+// connection, and a Bind executes that one. Most often this is an error, but lib/pq
+// has also panicked.
+//
+// Set lock_timeout for the role, which works with and without a pooler:
+//
+//	ALTER ROLE callbacks SET lock_timeout = '500ms'
+//
+// In the connection string, it works only without a pooler. pgbouncer refuses every
+// connection that asks for it. If ignore_startup_parameters names it, pgbouncer
+// accepts the connection and does not set it.
 package sqlguard
 
 import (

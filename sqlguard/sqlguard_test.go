@@ -117,7 +117,10 @@ func TestGuardKeepsEveryPromise(t *testing.T) {
 		"PostgreSQL, nothing prepared":     postgreSQL("default_query_exec_mode=exec"),
 		"PostgreSQL, the simple protocol":  postgreSQL("default_query_exec_mode=simple_protocol"),
 		"PostgreSQL, in another time zone": postgreSQL("TimeZone=Africa/Nairobi"),
-		"SQLite":                           {sqlguard.SQLite, func(t *testing.T) *sql.DB { return openSQLite(t) }},
+		"PostgreSQL, lib/pq": {sqlguard.PostgreSQL, func(t *testing.T) *sql.DB {
+			return open(t, "postgres", sharedServer(t).dsn("sslmode=disable"))
+		}},
+		"SQLite": {sqlguard.SQLite, func(t *testing.T) *sql.DB { return openSQLite(t) }},
 		"SQLite, several connections": {sqlguard.SQLite, func(t *testing.T) *sql.DB {
 			db := openSQLite(t)
 			db.SetMaxOpenConns(4)
