@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// The reasons for refusing a callback or a request. Any other error means a
-// request body that cannot be read. [StatusCode] and [Reason] tell them apart.
+// The reasons for refusing a callback, a request or an answer. Any other error
+// means a request body or an answer that cannot be read. [StatusCode] and [Reason]
+// tell them apart.
 var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
@@ -19,7 +20,7 @@ var (
 	ErrTooLarge  = errors.New("smilesig: body too large")          // the body is longer than MaxBytes
 	ErrEncoded   = errors.New("smilesig: encoded body")            // the body has a Content-Encoding
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide
-	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request is for an origin that is not in Origins
+	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request must not go to its origin
 	ErrPartner   = errors.New("smilesig: another partner's body")  // the body names another partner than the credential
 	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader; every try fails
 )

@@ -4,8 +4,7 @@
 // A JSON library can list the members as well, doubled ones included. This
 // package does it without allocation and says at what offset each member and each
 // fault is, so that its callers can copy the other bytes as they are. It limits
-// how deep a body may nest. Unlike encoding/json/jsontext, it needs no
-// GOEXPERIMENT.
+// how deep a body may nest. The oldest supported Go has no encoding/json/jsontext.
 package jsonobject
 
 import (
@@ -107,7 +106,7 @@ const (
 
 // Scan calls visit for each top-level member of the JSON object doc, in order. It
 // returns a *SyntaxError unless all of doc is one valid JSON object in valid
-// UTF-8. By then, it may have called visit for some members.
+// UTF-8. On error, visit may already have been called.
 func Scan(doc []byte, visit func(Member)) error {
 	i, c := next(doc, 0)
 	switch {
@@ -423,8 +422,8 @@ const (
 )
 
 // marks sets the high bit of each byte of word that needs a look: a quote, a
-// backslash, a control character, a byte beyond ASCII. Bytes above a marked one
-// may be marked, too.
+// backslash, a control character, a byte beyond ASCII. Only the lowest mark is
+// exact.
 func marks(word uint64) uint64 {
 	quote := word ^ '"'*lowBits
 	escape := word ^ '\\'*lowBits
