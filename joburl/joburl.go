@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"example.com/smilesig/internal/unread"
 )
@@ -115,8 +114,9 @@ func checkSecret(name string, secret []byte) error {
 	if len(secret) < minSecretLen {
 		return fmt.Errorf("joburl: %s has %d bytes, want %d at least", name, len(secret), minSecretLen)
 	}
-	isBinary := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
-	if utf8.Valid(secret) && !bytes.ContainsFunc(secret, isBinary) && len(bytes.TrimSpace(secret)) < len(secret) {
+	// Bytes that are no UTF-8 count as the replacement character.
+	isBinary := func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	if !bytes.ContainsFunc(secret, isBinary) && len(bytes.TrimSpace(secret)) < len(secret) {
 		return fmt.Errorf("joburl: %s is text that starts or ends in white space", name)
 	}
 	return nil
