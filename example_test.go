@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"expvar"
 	"fmt"
 	"io"
@@ -181,6 +182,42 @@ func ExampleVerifier_onReject() {
 	_ = verifier
 }
 
+var callbacks = expvar.NewMap("callbacks")
+
+// counted counts accepted and refused callbacks, and logs the refused ones.
+func counted(verifier *smilesig.Verifier, urls *joburl.URLs, next http.Handler) http.Handler {
+	refuse := func(reason string, err error) {
+		callbacks.Add(reason, 1)
+		slog.Warn("callback refused", "reason", reason, "error", err)
+	}
+	verifier.OnReject = func(_ *http.Request, err error) (status int) {
+		refuse(smilesig.Reason(err), err)
+		return 0
+	}
+	urls.OnReject = func(_ *http.Request, err error) {
+		if errors.Is(err, joburl.ErrChanged) {
+			refuse("changed_url", err)
+		}
+	}
+	return urls.Handler(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		callbacks.Add("accepted", 1)
+		next.ServeHTTP(w, r)
+	})))
+}
+
+func TestCountedCallbacks(t *testing.T) {
+	v := newVerifier(t)
+	urls, err := joburl.New("https://partner.example/callbacks", []byte("a made-up secret of 32 characters"))
+	require.NoError(t, err)
+	handler := counted(v, urls, new(spyHandler))
+	for _, target := range []string{urls.For("1"), urls.For("1") + "?a", "/callbacks/guessed"} {
+		for _, body := range []string{signedBody(t, ""), "{}"} {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", target, strings.NewReader(body)))
+		}
+	}
+	assert.JSONEq(t, `{"accepted":1,"changed_url":2,"missing":1}`, callbacks.String())
+}
+
 // capture writes a refused callback to files, for "smilesig verify".
 func capture(r *http.Request, err error) (status int) {
 	var headers, body bytes.Buffer
@@ -238,8 +275,10 @@ func TestHandlerOfYours(t *testing.T) {
 func TestDocumentsKeepToTheCode(t *testing.T) {
 	documents, err := filepath.Glob("*.md")
 	require.NoError(t, err)
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
 	var snippets, tests [][]string
-	for _, document := range append(documents, "docs/troubleshooting.md") {
+	for _, document := range append(documents, pages...) {
 		text, err := os.ReadFile(document)
 		require.NoError(t, err)
 		snippets = append(snippets, regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)...)
