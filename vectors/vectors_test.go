@@ -330,14 +330,14 @@ func TestNegativeCatchesIncorrect(t *testing.T) {
 	require.NoError(t, err)
 	plain := strings.ReplaceAll(string(readme), "**", "")
 	for row, n := range countAccepted() {
-		line := fmt.Sprintf("| %s | %d | %d | %d |", row, n.cases, n.text, n.bytes)
+		line := fmt.Sprintf("| %s | %d | %d | %d | %d |", row, n.cases, n.text, n.bytes, n.careful)
 		assert.True(t, strings.Contains(plain, line), "README.md should say: %s", line)
 	}
 }
 
 // A count has the number of cases to be refused, and how many of them each verifier of
 // Example_incorrect accepts.
-type count struct{ cases, text, bytes, correct int }
+type count struct{ cases, text, bytes, careful, correct int }
 
 // countAccepted counts in each group, and in all of them.
 func countAccepted() map[string]*count {
@@ -358,6 +358,9 @@ func countAccepted() map[string]*count {
 			if c.passesIncorrect(equalBytes) {
 				counts[row].bytes++
 			}
+			if c.passesCareful() {
+				counts[row].careful++
+			}
 			if c.passesCorrect() {
 				counts[row].correct++
 			}
@@ -367,13 +370,24 @@ func countAccepted() map[string]*count {
 }
 
 func (c negativeCase) passesIncorrect(equal func(received, computed string) bool) bool {
+	return slices.ContainsFunc(c.Credentials, func(own credential) bool {
+		return incorrect(c.canonicalHeader(), c.body(), own, equal)
+	})
+}
+
+func (c negativeCase) passesCareful() bool {
+	return slices.ContainsFunc(c.Credentials, func(own credential) bool {
+		return careful(c.canonicalHeader(), c.body(), own, c.Settings, c.now())
+	})
+}
+
+// canonicalHeader has the names as a server makes them.
+func (c negativeCase) canonicalHeader() http.Header {
 	header := http.Header{}
 	for _, nameValue := range c.Headers {
-		header.Add(nameValue[0], nameValue[1]) // a server canonicalizes names
+		header.Add(nameValue[0], nameValue[1])
 	}
-	return slices.ContainsFunc(c.Credentials, func(own credential) bool {
-		return incorrect(header, c.body(), own, equal)
-	})
+	return header
 }
 
 func (c negativeCase) passesCorrect() bool {
