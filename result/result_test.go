@@ -178,6 +178,7 @@ func TestDoubledMembersAreUnknown(t *testing.T) {
 		{"PartnerParams", `{"ResultCode":"0810","PartnerParams":{"job_type":1},"PartnerParams":{"job_type":1}}`, unknown},
 		{"job_type", `{"ResultCode":"0812","PartnerParams":{"job_type":6,"job_type":1}}`, unknown},
 		{"IsFinalResult", `{"ResultCode":"0810","IsFinalResult":"true","IsFinalResult":"true"}`, unknown},
+		{"IsFinalResult beside a bad step", `{"ResultCode":"0810","IsFinalResult":true,"IsFinalResult":true,"Actions":{"Document_Check":"Failed"}}`, unknown},
 		{"Actions", `{"ResultCode":"0810","Actions":{},"Actions":{}}`, unknown},
 		{"a step that decides", `{"ResultCode":"0810","Actions":{"Liveness_Check":"Passed","Liveness_Check":"Passed"}}`, unknown},
 		{"a step that decides, and a bad one", `{"ResultCode":"0810","Actions":{"Document_Check":"Failed","Liveness_Check":"Passed","Liveness_Check":"Passed"}}`, unknown},
