@@ -4,8 +4,8 @@
 //   - [Transport] is an [http.RoundTripper]. It puts a signed pair into a
 //     request's JSON body or headers, as the endpoint wants it.
 //   - [Verifier.Handler] wraps an [http.Handler]. It runs that handler only for
-//     callbacks whose pair is confirmed and fresh. With a [ReplayGuard], a pair
-//     that came with another body or to another URL before is refused.
+//     callbacks whose pair is confirmed and fresh. A [ReplayGuard] refuses a pair
+//     that came with another body or to another URL before.
 //   - [Signer] is the core of both: it signs, confirms and injects pairs.
 //
 // # The signature
@@ -22,8 +22,8 @@
 // top-level members signature and timestamp. v3 webhooks, and the answers to v3's
 // synchronous calls, have it in the headers Response-Signature and
 // Response-Timestamp. Some requests have it in SmileID- headers. v3 requests are
-// not signed: the only signature for them covers the body and needs another
-// secret, and Smile ID has not published how it is made.
+// not signed. The official SDKs had a signature for them and took it out again,
+// because there is no contract for it.
 //
 // # What a verified callback proves
 //
@@ -35,12 +35,13 @@
 // design, and whoever holds one can get a pair from a synchronous call. So do not
 // take a verified body as authentic:
 //
-//   - Set a Guard. Then a pair is good for one body at one URL.
+//   - Share one Guard between all machines. Then a pair is good for one body at
+//     one URL. A Verifier without further settings guards its own process.
 //   - Give each job a callback URL of its own, with package joburl. Then you know
 //     which job a callback is for, whatever its body says.
 //   - Decide once for each job.
-//   - Read results that matter back from Smile ID before you act on them, with
-//     [Transport] over TLS. The directory examples/readback shows how.
+//   - Read the body with package result, and read results that matter back from
+//     Smile ID with package readback before you act on them.
 //
 // # How sure the facts are
 //

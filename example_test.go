@@ -26,7 +26,10 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
+	"example.com/smilesig/readback"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/standin"
 )
 
 func ExampleSigner() {
@@ -61,7 +64,11 @@ func ExampleTransport() {
 		if err != nil {
 			return err
 		}
-		transport := &smilesig.Transport{Signer: signer, ConfirmResponses: true}
+		transport := &smilesig.Transport{
+			Signer:           signer,
+			Origins:          []string{"https://testapi.smileidentity.com"}, // the sandbox; production is https://api.smileidentity.com
+			ConfirmResponses: true,
+		}
 		client := &http.Client{Transport: transport, Timeout: time.Minute}
 		question, err := json.Marshal(map[string]any{
 			"partner_id": signer.PartnerID(), "user_id": "user-1", "job_id": "job-1",
@@ -104,40 +111,60 @@ func ExampleTransport_reverseProxy() {
 }
 
 // newServer takes the callbacks of each job at a URL of its own.
-func newServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server {
+func newServer(signer *smilesig.Signer, urls *joburl.URLs, smileID *readback.Reader) *http.Server {
+	takeResult := func(w http.ResponseWriter, r *http.Request) {
+		job, _ := joburl.FromContext(r.Context()) // verified: the URL of this job, and a fresh pair
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		said, err := result.Parse(body) // parsed: what the body says
+		if err != nil || said.Provisional {
+			return // another result will come
+		}
+		known, err := smileID.JobStatus(r.Context(), "user-1", job) // read back: what Smile ID says
+		if err != nil {
+			http.Error(w, "ask again later", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Println(job, "is", known.Outcome)
+	}
 	verifier := &smilesig.Verifier{Signer: signer}
 	mux := http.NewServeMux()
 	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
 	return &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
 }
 
-func takeResult(_ http.ResponseWriter, r *http.Request) {
-	job, _ := joburl.FromContext(r.Context()) // not from the body
-	var result struct{ ResultCode string }    // of v1 and v2; v3 has status
-	err := json.NewDecoder(r.Body).Decode(&result)
-	fmt.Println(job, result.ResultCode, err)
-}
-
 func ExampleVerifier_Handler() {
-	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
-	secret := []byte("a made-up secret of 32 characters")
-	urls, err := joburl.New("https://partner.example/callbacks", secret)
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	smileID, err := standin.Start("127.0.0.1:0", credential)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer smileID.Close()
+	signer, _ := smilesig.NewSigner(credential)
+	listener := httptest.NewUnstartedServer(nil)
+	urls, err := joburl.New("http://"+listener.Listener.Addr().String()+"/callbacks", []byte("a made-up secret of 32 characters"))
 	if err != nil {
 		fmt.Println(err) // for example: the secret is too short
 		return
 	}
-	server := newServer(signer, urls)
+	listener.Config = newServer(signer, urls, &readback.Reader{Signer: signer, Origin: smileID.URL})
+	listener.Start()
+	defer listener.Close()
 
-	body, _ := signer.Inject([]byte(`{"SmileJobID":"0000056574","ResultCode":"1012"}`), time.Now())
-	for _, url := range []string{urls.For("kenya:4711:1"), "https://partner.example/callbacks/guessed"} {
-		response := httptest.NewRecorder()
-		server.Handler.ServeHTTP(response, httptest.NewRequest("POST", url, bytes.NewReader(body)))
-		fmt.Println(response.Code)
+	client := &http.Client{Transport: &smilesig.Transport{Signer: signer, Origins: []string{smileID.URL}}}
+	res, err := client.Post(smileID.URL+"/v1/async_id_verification", "application/json", strings.NewReader(fmt.Sprintf(
+		`{"partner_id":"085","callback_url":%q,"partner_params":{"job_type":5,"user_id":"user-1","job_id":"kenya-4711-1"}}`, urls.For("kenya-4711-1"))))
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	res.Body.Close()
+	smileID.Wait() // the callback was delivered
 	// Output:
-	// kenya:4711:1 1012 <nil>
-	// 200
-	// 404
+	// kenya-4711-1 is approved
 }
 
 // statusOf decides about a callback without an http.Request. target is the path
