@@ -43,14 +43,12 @@ func (g *Guard) inspect(ctx context.Context) (findings []error, err error) {
 		return nil, failure(ctx, err)
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for err == nil && rows.Next() {
 		var finding string
-		if err := rows.Scan(&finding); err != nil {
-			return nil, failure(ctx, err)
-		}
+		err = rows.Scan(&finding)
 		findings = append(findings, errors.New("sqlguard: "+finding))
 	}
-	if err := rows.Err(); err != nil {
+	if err = errors.Join(err, rows.Err()); err != nil {
 		return nil, failure(ctx, err)
 	}
 	return findings, nil

@@ -1,8 +1,8 @@
 // Package sqlguard is a [smilesig.ReplayGuard] on PostgreSQL or SQLite, for receivers
 // that have a database and no Redis. It needs database/sql and a driver.
 //
-// A binding is one row, and one statement decides about it. So the database decides
-// which of several binds is first. The row holds the digest of the pair and the
+// A binding is one row. Each statement that decides about it is atomic, and most binds
+// take one statement. So the database decides which of several binds is first. The row holds the digest of the pair and the
 // digest that the pair is bound to, 32 bytes each. Whoever reads the row learns no
 // pair and no body.
 //
@@ -98,6 +98,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"example.com/smilesig"
@@ -136,9 +137,10 @@ type Options struct {
 
 // A Guard is a [smilesig.ReplayGuard] on an SQL database. It is safe for concurrent use.
 type Guard struct {
-	db      *sql.DB
-	sql     statements
-	timeout time.Duration
+	db       *sql.DB
+	sql      statements
+	prepared sync.Map // *sql.Stmt by statement
+	timeout  time.Duration
 }
 
 // New returns a guard on a table of db. The table must exist when the guard is
@@ -184,7 +186,11 @@ func fault(found bool, text string) error {
 func (g *Guard) Bind(ctx context.Context, pair, content smilesig.Digest, ttl time.Duration) (bound smilesig.Digest, seen bool, err error) {
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
-	stored, seen, err := g.bind(ctx, pair[:], content[:], wholeMilliseconds(ttl))
+	args := []any{pair[:], content[:], wholeMilliseconds(ttl)}
+	stored, seen, err := g.bind(ctx, g.sql.quick, args...)
+	if err == nil && stored == nil {
+		stored, seen, err = g.bind(ctx, g.sql.bind, args...)
+	}
 	if err == nil && len(stored) != len(bound) {
 		err = fmt.Errorf("a row holds %d bytes that are no binding", len(stored))
 	}
@@ -194,18 +200,8 @@ func (g *Guard) Bind(ctx context.Context, pair, content smilesig.Digest, ttl tim
 	return smilesig.Digest(stored), seen, nil
 }
 
-func (g *Guard) bind(ctx context.Context, pair, content []byte, milliseconds int64) (stored []byte, seen bool, err error) {
-	if g.sql.live != "" {
-		stored, seen, err = g.query(ctx, g.sql.live, pair)
-		if err != nil || seen {
-			return stored, seen, err
-		}
-	}
-	return g.query(ctx, g.sql.bind, pair, content, milliseconds)
-}
-
-func (g *Guard) query(ctx context.Context, query string, args ...any) (stored []byte, seen bool, err error) {
-	rows, err := g.db.QueryContext(ctx, query, args...)
+func (g *Guard) bind(ctx context.Context, statement string, args ...any) (stored []byte, seen bool, err error) {
+	rows, err := g.query(ctx, statement, args...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -218,6 +214,23 @@ func (g *Guard) query(ctx context.Context, query string, args ...any) (stored []
 		}
 	}
 	return stored, seen, rows.Err()
+}
+
+// query prepares a statement of SQLite once, because to parse it takes longer than to
+// run it. If two binds at once prepare it, both statements last until db is closed.
+func (g *Guard) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	if !g.sql.prepare {
+		return g.db.QueryContext(ctx, statement, args...)
+	}
+	prepared, ok := g.prepared.Load(statement)
+	if !ok {
+		stmt, err := g.db.PrepareContext(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
+		prepared, _ = g.prepared.LoadOrStore(statement, stmt)
+	}
+	return prepared.(*sql.Stmt).QueryContext(ctx, args...)
 }
 
 func (g *Guard) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -261,7 +274,11 @@ const sweepAtOnce = 1000
 // or on all. An expired row does no harm, but it takes room.
 func (g *Guard) Sweep(ctx context.Context) (deleted int64, err error) {
 	for {
-		n, err := g.sweepOnce(ctx)
+		result, err := g.db.ExecContext(ctx, g.sql.sweep, sweepAtOnce)
+		if err != nil {
+			return deleted, fmt.Errorf("sqlguard: %w", err)
+		}
+		n, err := result.RowsAffected()
 		if err != nil {
 			return deleted, fmt.Errorf("sqlguard: %w", err)
 		}
@@ -270,12 +287,4 @@ func (g *Guard) Sweep(ctx context.Context) (deleted int64, err error) {
 			return deleted, nil
 		}
 	}
-}
-
-func (g *Guard) sweepOnce(ctx context.Context) (deleted int64, err error) {
-	result, err := g.db.ExecContext(ctx, g.sql.sweep, sweepAtOnce)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

@@ -27,49 +27,54 @@ const SQLiteSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sweep
 `
 
-// statements are the SQL of one dialect. {table} stands for the table's name.
+// statements are the SQL of one dialect. {table} stands for the table's name. The
+// parameters of quick and bind are the pair, the content and the ttl in milliseconds.
+// Both return what the pair is bound to, and whether it was bound before.
 type statements struct {
-	live  string // selects the live row of a pair, if a Bind has to do so by itself; parameter: the pair
-	bind  string // parameters: the pair, the content, the ttl in milliseconds
+	prepare bool // prepare quick and bind, which is safe where there is no pooler
+
+	quick string // decides most binds, and returns no row if it cannot
+	bind  string // decides every bind
 	sweep string // parameter: the largest number of rows to delete
 	check string // selects what is wrong, in words
 }
 
 func (s statements) of(table string) statements {
 	fill := strings.NewReplacer("{table}", table).Replace
-	return statements{live: fill(s.live), bind: fill(s.bind), sweep: fill(s.sweep), check: fill(s.check)}
+	return statements{prepare: s.prepare, quick: fill(s.quick), bind: fill(s.bind), sweep: fill(s.sweep), check: fill(s.check)}
 }
 
-// The column again says whether an upsert found a live row. RETURNING cannot tell
-// this in any other way: it sees the new row only, and xmax is not zero after a
-// rebind either.
+// The column again says whether bind found a live row. RETURNING cannot tell this
+// in any other way: it sees the new row only, and xmax is not zero after a rebind
+// either.
 //
 // statement_timestamp() is the same all through a statement. So is
 // unixepoch('subsec').
 var dialects = map[Dialect]statements{
 	PostgreSQL: {
-		// A live row is selected first, because the upsert locks and writes the
-		// row. The upsert looks again, because only the upsert sees the newest
-		// version of the row. The snapshot of the select may not have it.
+		// An insert that does nothing locks and writes nothing, as an upsert would.
+		// It cannot decide if the row has expired, or is too new for the
+		// statement's snapshot.
 		//
 		// The casts give each parameter its type where nothing is prepared.
-		bind: `WITH live AS (
-	SELECT body FROM {table} WHERE pair = $1::bytea AND expires > statement_timestamp()
-), upsert AS (
-	INSERT INTO {table} AS old (pair, body, expires, again)
-	SELECT $1::bytea, $2::bytea, statement_timestamp() + $3::bigint * interval '1 millisecond', false
-	WHERE NOT EXISTS (SELECT FROM live)
-	ON CONFLICT (pair) DO UPDATE SET
-		body    = CASE WHEN old.expires > statement_timestamp() THEN old.body    ELSE excluded.body    END,
-		expires = CASE WHEN old.expires > statement_timestamp() THEN old.expires ELSE excluded.expires END,
-		again   = old.expires > statement_timestamp()
-	RETURNING body, again
+		quick: `WITH bound AS (
+	INSERT INTO {table} (pair, body, expires, again)
+	VALUES ($1::bytea, $2::bytea, statement_timestamp() + $3::bigint * interval '1 millisecond', false)
+	ON CONFLICT (pair) DO NOTHING
+	RETURNING body
 )
-SELECT body, true FROM live UNION ALL SELECT body, again FROM upsert`,
+SELECT body, false FROM bound UNION ALL
+SELECT body, true FROM {table} WHERE pair = $1::bytea AND expires > statement_timestamp() AND NOT EXISTS (SELECT FROM bound)`,
 
-		// FOR UPDATE looks at the newest version of each row and locks it. So the
-		// sweep deletes no row that was rebound meanwhile. SKIP LOCKED lets
-		// sweeps on several machines share the work.
+		// It sees the newest version of the row.
+		bind: `INSERT INTO {table} AS old (pair, body, expires, again)
+VALUES ($1::bytea, $2::bytea, statement_timestamp() + $3::bigint * interval '1 millisecond', false)
+ON CONFLICT (pair) DO UPDATE SET
+	body    = CASE WHEN old.expires > statement_timestamp() THEN old.body    ELSE excluded.body    END,
+	expires = CASE WHEN old.expires > statement_timestamp() THEN old.expires ELSE excluded.expires END,
+	again   = old.expires > statement_timestamp()
+RETURNING body, again`,
+
 		sweep: `DELETE FROM {table} WHERE pair = ANY (ARRAY(
 	SELECT pair FROM {table} WHERE expires <= statement_timestamp()
 	ORDER BY expires LIMIT $1::bigint FOR UPDATE SKIP LOCKED
@@ -99,9 +104,11 @@ UNION ALL SELECT 'with ' || name || ' = off a crash forgets bindings'
 	FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`,
 	},
 	SQLite: {
-		// A redelivery must not write, and a statement that may write takes the
-		// lock.
-		live: `SELECT body, 1 FROM {table} WHERE pair = ?1 AND expires > unixepoch('subsec')`,
+		prepare: true,
+		// It only reads, because a statement that may write takes the database's
+		// lock. It uses every parameter, because drivers count them.
+		quick: `SELECT body, 1 FROM {table}
+WHERE pair = ?1 AND expires > unixepoch('subsec') AND ?2 IS NOT NULL AND ?3 IS NOT NULL`,
 
 		// One writer at a time: nothing changes under the statement.
 		bind: `INSERT INTO {table} AS old (pair, body, expires, again)
