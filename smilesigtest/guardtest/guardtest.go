@@ -13,7 +13,8 @@ import (
 
 // Run runs one subtest for each promise of a ReplayGuard: what the first and
 // later binds return, alone and concurrently; that bindings expire neither early
-// nor late; and what Bind may do when its context ends.
+// nor late; what Verifiers on the guard accept; and what Bind may do when its context
+// ends.
 //
 // It calls newGuard once for each subtest. The guards may share a store, and it
 // need not be empty, because the pairs are random. They must have room for 11,000
@@ -50,14 +51,14 @@ type promise struct {
 
 var promises = []promise{
 	{"a first bind is not seen", suite.firstBind},
-	{"the same content is seen", suite.sameContent},
-	{"another content finds the first and changes nothing", suite.otherContent},
+	{"a later bind finds the first and changes nothing", suite.laterBinds},
 	{"pairs are independent", suite.independentPairs},
 	{"digests are any bytes", suite.anyBytes},
 	{"a binding expires in time and can be made again", suite.expiry},
 	{"a tiny ttl is short", suite.tinyTTL},
 	{"a huge ttl is long", suite.hugeTTL},
 	{"one of many binds at once wins", suite.oneWinner},
+	{"Verifiers admit one body and one target", suite.underVerifiers},
 	{"an ended context does not hang", suite.endedContext},
 	{"a context may end at any moment", suite.endingContext},
 }

@@ -16,20 +16,11 @@ func (s suite) firstBind() error {
 	return s.first(digest(), digest(), longTTL)
 }
 
-func (s suite) sameContent() error {
+func (s suite) laterBinds() error {
 	pair, content := digest(), digest()
 	return errors.Join(
 		s.first(pair, content, longTTL),
 		s.again(pair, content, content),
-		s.again(pair, content, content),
-		s.again(pair, digest(), content),
-	)
-}
-
-func (s suite) otherContent() error {
-	pair, content := digest(), digest()
-	return errors.Join(
-		s.first(pair, content, longTTL),
 		s.again(pair, digest(), content),
 		s.again(pair, digest(), content),
 		s.again(pair, content, content),
@@ -127,6 +118,34 @@ func (s suite) hugeTTL() error {
 		)
 		if err != nil {
 			return fmt.Errorf("ttl %v: %w", ttl, err)
+		}
+	}
+	return nil
+}
+
+// underVerifiers makes deliveries to two machines, each with a Verifier on the guard.
+func (s suite) underVerifiers() error {
+	// If one of these failed, Verify would fail.
+	signer, _ := smilesig.NewSigner(smilesig.Credential{PartnerID: "1", APIKey: rand.Text()})
+	signedAt := time.Now()
+	genuine, _ := signer.Inject([]byte(`{"ResultCode":"1210"}`), signedAt)
+	swapped, _ := signer.Inject([]byte(`{"ResultCode":"0810"}`), signedAt)
+	machines := []*smilesig.Verifier{{Signer: signer, Guard: s}, {Signer: signer, Guard: s}}
+	type delivery struct {
+		what, target string
+		body         []byte
+		want         error
+	}
+	for i, d := range []delivery{
+		{"a first delivery", "/callback", genuine, nil},
+		{"another body", "/callback", swapped, smilesig.ErrReplayed},
+		{"another target", "/callback?ResultCode=0810", genuine, smilesig.ErrReplayed},
+		{"a redelivery", "/callback", genuine, nil},
+		{"another body after a redelivery", "/callback", swapped, smilesig.ErrReplayed},
+	} {
+		callback, err := machines[i%2].Verify(context.Background(), d.target, nil, d.body)
+		if !errors.Is(err, d.want) || err == nil && callback.SeenBefore != (i > 0) {
+			return fmt.Errorf("%s at a Verifier: SeenBefore %t, error %v, want error %v", d.what, callback.SeenBefore, err, d.want)
 		}
 	}
 	return nil
