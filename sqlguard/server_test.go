@@ -295,10 +295,14 @@ func execute(t testing.TB, db *sql.DB, query string, args ...any) {
 // createTable returns the name of a new table.
 func createTable(t testing.TB, db *sql.DB, dialect sqlguard.Dialect) string {
 	t.Helper()
-	name := digest()
-	table := fmt.Sprintf("t%x", name[:8])
+	table := newName()
 	execute(t, db, schemaOf(dialect, table))
 	return table
+}
+
+func newName() string {
+	name := digest()
+	return fmt.Sprintf("t%x", name[:8])
 }
 
 func schemaOf(dialect sqlguard.Dialect, table string) string {

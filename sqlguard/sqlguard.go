@@ -77,10 +77,10 @@
 //
 // With cache_statement, a Bind fails, because a prepared statement "already exists"
 // or "does not exist". pgbouncer 1.21 can keep prepared statements
-// (max_prepared_statements); the tests have no such version. The unsafe settings prepare a statement and execute it in
-// two steps. In between, another client may prepare its own statement on the same
-// connection, and a Bind executes that one. Most often this is an error, but lib/pq
-// has also panicked.
+// (max_prepared_statements), but the tests have no such version. The unsafe settings
+// prepare a statement and execute it in two steps. In between, another client may
+// prepare its own statement on the same connection, and a Bind executes that one.
+// Most often this is an error, but lib/pq has also panicked.
 //
 // Set lock_timeout for the role, which works with and without a pooler:
 //

@@ -3,9 +3,8 @@ package sqlguard
 import "strings"
 
 // PostgreSQLSchema creates the table that a guard needs on PostgreSQL, under the
-// name DefaultTable. For another Table, replace that name in the text, three times.
-// If the Table has a schema, run the text with that schema first in search_path, or
-// leave the schema out of the index's name. The text can run again.
+// name DefaultTable. It can run again. For another Table, replace that name wherever
+// the text has it. If the Table has a schema, leave it out of the index's name.
 const PostgreSQLSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 	pair    bytea       PRIMARY KEY,
 	body    bytea       NOT NULL, -- the digest that the pair is bound to
