@@ -85,15 +85,13 @@ RETURNING body, again`,
 	SELECT oid, relpersistence FROM pg_class WHERE oid = to_regclass('{table}')
 ), wanted (name, type) AS (
 	VALUES ('pair', 'bytea'), ('body', 'bytea'), ('expires', 'timestamp with time zone'), ('again', 'boolean')
-), attribute AS (
-	SELECT attrelid, attname, attnum, format_type(atttypid, atttypmod) AS type FROM pg_attribute WHERE NOT attisdropped
 )
-SELECT 'column ' || name || ' of {table} is ' || coalesce(attribute.type, 'missing') || ' and must be ' || wanted.type
-	FROM found CROSS JOIN wanted LEFT JOIN attribute ON attrelid = oid AND attname = name
-	WHERE attribute.type IS DISTINCT FROM wanted.type
+SELECT 'column ' || name || ' of {table} is ' || coalesce(format_type(atttypid, atttypmod), 'missing') || ' and must be ' || type
+	FROM found CROSS JOIN wanted LEFT JOIN pg_attribute ON attrelid = oid AND attname = name
+	WHERE format_type(atttypid, atttypmod) IS DISTINCT FROM type
 UNION ALL SELECT 'pair is not the primary key of {table}' FROM found WHERE NOT EXISTS (
-	SELECT FROM pg_constraint JOIN attribute ON attrelid = conrelid AND attname = 'pair'
-	WHERE conrelid = found.oid AND contype IN ('p', 'u') AND NOT condeferrable AND conkey = ARRAY[attnum])
+	SELECT FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attname = 'pair'
+	WHERE conrelid = found.oid AND contype IN ('p', 'u') AND conkey = ARRAY[attnum])
 UNION ALL SELECT 'user ' || current_user || ' may not ' || privilege || ' on {table}'
 	FROM found, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
 	WHERE NOT has_table_privilege(oid, privilege)
@@ -104,6 +102,7 @@ UNION ALL SELECT 'with ' || name || ' = off a crash forgets bindings'
 	},
 	SQLite: {
 		prepare: true,
+
 		// It only reads, because a statement that may write takes the database's
 		// lock. It uses every parameter, because drivers count them.
 		quick: `SELECT body, 1 FROM {table}
