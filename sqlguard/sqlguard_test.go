@@ -366,7 +366,8 @@ func TestAServerOutOfReachIsAnErrorThatSaysSo(t *testing.T) {
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestAStandbyRefuses(t *testing.T) {
+// These need a server of their own.
+func TestAServerWithoutFsyncAndAStandby(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	db := server.open(t)
@@ -375,8 +376,17 @@ func TestAStandbyRefuses(t *testing.T) {
 	pair := digest()
 	assertFirst(t, guard, pair, digest())
 	require.NoError(t, guard.Check(t.Context()))
-	server.becomeStandby(t)
 
+	awaitFinding := func(want string) {
+		execute(t, db, "SELECT pg_reload_conf()")
+		require.Eventually(t, func() bool { return fmt.Sprint(guard.Check(context.Background())) == want }, patience, 10*time.Millisecond)
+	}
+	execute(t, db, "ALTER SYSTEM SET fsync = off")
+	awaitFinding("sqlguard: with fsync = off a crash forgets bindings")
+	execute(t, db, "ALTER SYSTEM RESET fsync")
+	awaitFinding("<nil>")
+
+	server.becomeStandby(t)
 	const refused = "sqlguard: ERROR: cannot execute SELECT in a read-only transaction (SQLSTATE 25006)"
 	guard = newGuard(t, server.open(t), sqlguard.PostgreSQL, "")
 	assert.EqualError(t, assertFails(t, guard, digest()), refused)
