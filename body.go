@@ -16,10 +16,17 @@ const DefaultMaxBytes = 4 << 20
 // several photos.
 type buffer struct {
 	bytes.Buffer
-	limited io.LimitedReader // here, so that it is not allocated for each body
+
+	// These are here, so that they are not allocated for each body.
+	limited io.LimitedReader
+	read    func(p []byte) (int, error) // Read of the Buffer
 }
 
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
+var buffers = sync.Pool{New: func() any {
+	b := new(buffer)
+	b.read = b.Read
+	return b
+}}
 
 // release returns b to the pool, unless it has grown far beyond what callbacks
 // need.

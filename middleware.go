@@ -104,7 +104,7 @@ func targetOf(r *http.Request) string {
 
 // withBody gives r a body that reads b until it is closed.
 func withBody(r *http.Request, b *buffer) (*http.Request, *lentBody) {
-	lent := &lentBody{read: b.Read}
+	lent := &lentBody{read: b.read}
 	r.Body, r.ContentLength, r.TransferEncoding = lent, int64(b.Len()), nil
 	return r, lent
 }
