@@ -473,28 +473,50 @@ func TestContext(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// The callback, its context, the body, what reads it, and the timestamp.
+// They are the callback, its context, the body and, of a pair in the body, its two
+// halves. The guard adds none for a new pair, apart from its own growth.
 func TestHandlerAllocatesFiveThingsBesideTheCopyOfTheRequest(t *testing.T) {
 	skipUnderRaceDetector(t)
+	const runs = 100
 	var cb smilesig.Callback
 	var passed *http.Request
-	handler := newVerifier(t).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		passed = r
-		cb, _ = smilesig.FromContext(r.Context())
-	}))
-	for _, size := range []int{0, 4 << 10, 1 << 20} {
-		content := signedBody(t, `,"a":"`+strings.Repeat("a", size)+`"`)
-		body := strings.NewReader(content)
-		r := httptest.NewRequest("POST", "/", io.NopCloser(body))
-		w := httptest.NewRecorder()
-		got := testing.AllocsPerRun(100, func() {
-			body.Reset(content)
-			handler.ServeHTTP(w, r)
-		})
-		copied := testing.AllocsPerRun(100, func() { passed = r.WithContext(t.Context()) })
-		assert.LessOrEqual(t, got-copied, 5.0, size)
-		assert.NotNil(t, passed)
-		assert.Equal(t, "085", cb.PartnerID)
+	signer := newSigner(t, testCredential)
+	for _, inHeader := range []bool{false, true} {
+		for _, size := range []int{0, 4 << 10, 1 << 20} {
+			verifier := newVerifier(t)
+			verifier.Guard = nil
+			handler := verifier.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				passed = r
+				cb, _ = smilesig.FromContext(r.Context())
+			}))
+			content := []byte(signedBody(t, `,"a":"`+strings.Repeat("a", size)+`"`))
+			body, w := bytes.NewReader(nil), httptest.NewRecorder()
+			r := httptest.NewRequest("POST", "/", io.NopCloser(body))
+			if inHeader {
+				r.Header = http.Header{"Response-Signature": {""}, "Response-Timestamp": {""}}
+			}
+			var pairs []smilesig.Pair
+			for i := range runs + 1 {
+				pairs = append(pairs, signer.Sign(testTime.Add(-time.Duration(i)*time.Millisecond)))
+			}
+			got := testing.AllocsPerRun(runs, func() {
+				pair := pairs[0]
+				pairs = pairs[1:]
+				if inHeader {
+					r.Header["Response-Signature"][0], r.Header["Response-Timestamp"][0] = pair.Signature, pair.Timestamp
+				} else {
+					copy(content[len(`{"signature":"`):], pair.Signature)
+					copy(content[len(`{"signature":"","timestamp":"`)+len(pair.Signature):], pair.Timestamp)
+				}
+				body.Reset(content)
+				handler.ServeHTTP(w, r)
+			})
+			require.Equal(t, 200, w.Code)
+			assert.False(t, cb.SeenBefore)
+			copied := testing.AllocsPerRun(runs, func() { passed = r.WithContext(t.Context()) })
+			assert.LessOrEqual(t, got-copied, 5.0, "in header: %v, %d bytes", inHeader, size)
+			assert.NotNil(t, passed)
+		}
 	}
 }
 

@@ -11,20 +11,20 @@ type receivedPair struct{ timestamp, signature half }
 
 type half struct {
 	count      int    // how often it is given
-	text       []byte // its first value; in a body, a part of that body
+	text       string // its first value; nobody looks at more than maxTimestampLen
 	notAString bool
 }
 
 func (h *half) add(m jsonobject.Member) {
 	if h.count++; h.count == 1 {
 		text, isString := m.Text()
-		h.text, h.notAString = text, !isString
+		h.text, h.notAString = string(text[:min(len(text), maxTimestampLen+1)]), !isString
 	}
 }
 
 func (h *half) addAll(texts []string) {
 	if h.count == 0 && len(texts) > 0 {
-		h.text = []byte(texts[0])
+		h.text = texts[0]
 	}
 	h.count += len(texts)
 }

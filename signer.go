@@ -175,7 +175,7 @@ func (s *Signer) SignTimestamp(timestamp string) (Pair, error) {
 // check the age of timestamp; a [Verifier] does. It never panics and does not
 // allocate.
 func (s *Signer) Confirm(timestamp, signature string) bool {
-	return s.signedBy([]byte(timestamp), []byte(signature)) != nil
+	return s.signedBy(timestamp, signature) != nil
 }
 
 // maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
@@ -183,13 +183,13 @@ func (s *Signer) Confirm(timestamp, signature string) bool {
 const maxTimestampLen = 64
 
 // signedBy returns the key that has signed timestamp with signature, or nil.
-func (s *Signer) signedBy(timestamp, signature []byte) (signer *key) {
+func (s *Signer) signedBy(timestamp, signature string) (signer *key) {
 	if len(timestamp) == 0 || len(timestamp) > maxTimestampLen || len(signature) != signatureLen {
 		return nil
 	}
 	for _, k := range s.load() {
 		own := k.sign(timestamp)
-		if subtle.ConstantTimeCompare(own[:], signature) == 1 && signer == nil {
+		if subtle.ConstantTimeCompare(own[:], []byte(signature)) == 1 && signer == nil {
 			signer = k
 		}
 	}
@@ -257,11 +257,11 @@ func newKey(c Credential) *key {
 }
 
 func (k *key) pair(timestamp string) Pair {
-	signature := k.sign([]byte(timestamp))
+	signature := k.sign(timestamp)
 	return Pair{Timestamp: timestamp, Signature: string(signature[:])}
 }
 
-func (k *key) sign(timestamp []byte) (signature [signatureLen]byte) {
+func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
 	m.message = append(append(m.message[:0], timestamp...), k.suffix...)
@@ -276,7 +276,7 @@ func (k *key) sign(timestamp []byte) (signature [signatureLen]byte) {
 // it, so that members can be left out one by one.
 func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
 	const pairFormat = `"` + memberSignature + `":"%s","` + memberTimestamp + `":"%s"`
-	signature := k.sign([]byte(timestamp))
+	signature := k.sign(timestamp)
 	signed := make([]byte, 0, len(body)+len(pairFormat)+len(signature)+len(timestamp))
 
 	copied := bytes.IndexByte(body, '{') + 1 // how much of body is in signed

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -163,7 +164,7 @@ func pathAndQuery(target string) (string, error) {
 // A confirmedPair is a pair that a credential has signed, of whatever age.
 type confirmedPair struct {
 	timestamp        string
-	signature        []byte
+	signature        string // signatureLen long
 	partnerID, label string
 	placement        Placement // Unsigned where there is no pair
 }
@@ -263,7 +264,7 @@ func (v *Verifier) checkPair(received receivedPair, placement Placement) (confir
 	if signedBy == nil {
 		return confirmedPair{}, ErrSignature
 	}
-	return confirmedPair{string(timestamp.text), signature.text, signedBy.partnerID, signedBy.label, placement}, nil
+	return confirmedPair{timestamp.text, signature.text, signedBy.partnerID, signedBy.label, placement}, nil
 }
 
 func (v *Verifier) checkAge(t time.Time) error {
@@ -313,17 +314,24 @@ func (v *Verifier) bindingLife() time.Duration {
 }
 
 // pairDigest returns the name of a pair in a guard. It is not the pair itself,
-// because whoever reads the guard's store could use that.
-func pairDigest(signature []byte) Digest {
-	return sha256.Sum256(append([]byte("smilesig: pair "), signature...))
+// because whoever reads the guard's store could use that. What is hashed is as long
+// as fits into one block of SHA-256.
+func pairDigest(signature string) Digest {
+	text := make([]byte, 0, 64) // on the stack
+	return sha256.Sum256(append(append(text, "replay pair"...), signature...))
 }
 
 // contentDigest returns what a pair is bound to. Because it covers the signature,
 // a reader of the store cannot tell which of two likely bodies it was. The
-// lengths separate the parts.
-func contentDigest(signature []byte, target string, body []byte) (digest Digest) {
-	h := sha256.New()
-	fmt.Fprintf(h, "smilesig: content %d %d %d %s%s", len(signature), len(target), len(body), signature, target)
+// signature has a fixed length, and the length of the target separates it from
+// the body.
+func contentDigest(signature, target string, body []byte) (digest Digest) {
+	head := append(make([]byte, 0, 512), "replay content"...) // on the stack
+	head = append(head, signature...)
+	head = binary.BigEndian.AppendUint64(head, uint64(len(target)))
+	head = append(head, target...)
+	h := sha256.New() // on the stack, too, because no interface gets it
+	h.Write(head)
 	h.Write(body)
 	h.Sum(digest[:0])
 	return digest
