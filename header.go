@@ -38,11 +38,14 @@ func replaceHeader(h http.Header, name, value string) {
 	h.Set(name, value)
 }
 
-// isEncoded reports whether a Content-Encoding other than identity is declared.
+const headerEncoding = "Content-Encoding"
+
+// isEncoding reports whether a value of headerEncoding says that the body is
+// encoded.
+func isEncoding(value string) bool { return value != "" && !strings.EqualFold(value, "identity") }
+
 func isEncoded(h http.Header) bool {
-	return slices.ContainsFunc(headerValues(h, "Content-Encoding"), func(encoding string) bool {
-		return encoding != "" && !strings.EqualFold(encoding, "identity")
-	})
+	return slices.ContainsFunc(headerValues(h, headerEncoding), isEncoding)
 }
 
 // isJSON reports whether a Content-Type of JSON is declared.

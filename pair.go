@@ -2,6 +2,7 @@ package smilesig
 
 import (
 	"net/http"
+	"slices"
 
 	"example.com/smilesig/internal/jsonobject"
 )
@@ -32,19 +33,21 @@ func (h *half) addAll(texts []string) {
 // hasAny reports whether there is at least half of a pair.
 func (p receivedPair) hasAny() bool { return p.timestamp.count+p.signature.count > 0 }
 
-// pairInHeaders returns the pair in the headers of a callback or of an answer. It
-// walks over h once for both halves: a walk takes as long as a block of SHA-256
-// or two.
-func pairInHeaders(h http.Header) (pair receivedPair) {
+// pairInHeaders returns the pair in the headers of a callback or of an answer, and
+// whether they declare an encoding of the body. It looks for all three headers in
+// one walk, because each walk takes 4 % of the time that a small callback takes.
+func pairInHeaders(h http.Header) (pair receivedPair, encoded bool) {
 	for name, values := range h {
 		switch {
 		case equalASCII(name, headerCallbackTimestamp):
 			pair.timestamp.addAll(values)
 		case equalASCII(name, headerCallbackSignature):
 			pair.signature.addAll(values)
+		case equalASCII(name, headerEncoding):
+			encoded = encoded || slices.ContainsFunc(values, isEncoding)
 		}
 	}
-	return pair
+	return pair, encoded
 }
 
 // pairInBody returns the top-level pair of a JSON object. If body is not a JSON

@@ -365,7 +365,7 @@ func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement
 	case required && !succeeded && !failed: // a redirect leads to an answer that need not be signed
 		return answerError(req, res, fmt.Errorf("%w: only a status from 400 to 599 needs none", ErrMissing))
 	case isV3(req):
-		pair = pairInHeaders(res.Header)
+		pair, _ = pairInHeaders(res.Header)
 	case succeeded && (required || placement != Unsigned && isJSONOrUntyped(res.Header) && !isEncoded(res.Header)):
 		pair, missing = peekPair(req.Context(), res)
 	default:

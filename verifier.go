@@ -187,13 +187,14 @@ func (v *Verifier) checkHead(header http.Header, declaredLen int64) (confirmedPa
 	if err := v.check(); err != nil {
 		return confirmedPair{}, err
 	}
-	if isEncoded(header) {
+	received, encoded := pairInHeaders(header)
+	if encoded {
 		return confirmedPair{}, fmt.Errorf("%w: only identity is accepted; if something in front inflates bodies, it must delete the header", ErrEncoded)
 	}
 	if declaredLen > v.maxBytes() {
 		return confirmedPair{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
 	}
-	if received := pairInHeaders(header); received.hasAny() {
+	if received.hasAny() {
 		return v.checkPair(received, InHeader)
 	}
 	return confirmedPair{}, nil
