@@ -32,6 +32,7 @@ func TestCheckFindsEverythingAtOnce(t *testing.T) {
 	client := startServer(t, durable...).client()
 	guard := newGuard(t, client)
 	assert.NoError(t, guard.Check(t.Context()))
+	await(t, func() bool { return client.DBSize(t.Context()).Val() == 0 }) // what Check binds ends at once
 
 	configure := func(name, value string) { require.NoError(t, client.ConfigSet(t.Context(), name, value).Err()) }
 	configure("maxmemory-policy", "allkeys-lru")
@@ -88,6 +89,7 @@ func TestCheckReadsWhatInfoHas(t *testing.T) {
 		"redis_version:7.4.0\r\nmaxmemory:100\r\n":                                            hidden,
 		"# Memory\r\nmaxmemory_policy:volatile-lru\r\n":                                       hidden,
 		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                                         "",
+		"# Memory\r\nother_maxmemory:1\r\nmaxmemory:0\r\n":                                    "",
 		"# Memory\r\nmaxmemory:0\r\n":                                                         "",
 		"maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n":                                  evicts,
 		"# Server\nredis_version:10.0.1\n# Memory\nmaxmemory:0\n":                             "",
@@ -109,6 +111,33 @@ func TestCheckReadsWhatInfoHas(t *testing.T) {
 	client := server.client()
 	client.AddHook(infoHook("redis_version:6.2.14\r\nmaxmemory:0\r\n"))
 	assert.NoError(t, newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: true}).Check(t.Context()))
+}
+
+func TestCheckReadsWhatConfigHas(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	const hidden = "redisguard: not visible: appendonly and appendfsync: not in CONFIG GET"
+	for _, c := range []struct {
+		config map[string]string
+		want   string
+	}{
+		{nil, hidden},
+		{map[string]string{"appendonly": "yes"}, hidden},
+		{map[string]string{"appendfsync": "always"}, hidden},
+		{map[string]string{"appendonly": "no"}, `redisguard: with appendonly "no" a restart forgets bindings; set it to yes`},
+	} {
+		client := server.client()
+		client.AddHook(hook(func(cmd redis.Cmder) (answered bool) {
+			config, ok := cmd.(*redis.MapStringStringCmd)
+			if ok {
+				config.SetVal(c.config)
+			}
+			return ok
+		}))
+		err := newGuard(t, client).Check(t.Context())
+		assert.EqualError(t, withoutAddress(err), c.want)
+		assert.Equal(t, c.want == hidden, errors.Is(err, redisguard.ErrNotVisible))
+	}
 }
 
 // Managed services hide CONFIG.

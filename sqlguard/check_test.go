@@ -22,8 +22,10 @@ func TestTheSchemaCanRunAgainAndForSeveralTables(t *testing.T) {
 			execute(t, db, schemaOf(dialect, table))
 			guard := newGuard(t, db, dialect, table)
 			assert.NoError(t, guard.Check(t.Context()))
-			_, err := guard.Sweep(t.Context()) // what Check leaves
+			time.Sleep(3 * time.Millisecond)
+			deleted, err := guard.Sweep(t.Context())
 			assert.NoError(t, err)
+			assert.EqualValues(t, 1, deleted, "what Check bound")
 		}
 		assertBound(t, newGuard(t, db, dialect, one), pair, body)
 		assertFirst(t, newGuard(t, db, dialect, other), pair, digest())
