@@ -37,7 +37,7 @@ func (b *buffer) release() {
 	}
 }
 
-// roomForStrangers is the most room for a body before bytes arrive: declaring a
+// roomForStrangers bounds the first allocation for a body, because declaring a
 // length costs a sender nothing.
 const roomForStrangers = 64 << 10
 
@@ -54,10 +54,13 @@ func (b *buffer) readAll(body io.Reader, room, limit int64) error {
 
 // A readError reports a body that cannot be read to its end. It does not print
 // its cause, because that may quote what the other side has sent.
-type readError struct{ what, cause error }
+type readError struct {
+	what  error
+	cause func() error // a func, because fmt prints fields
+}
 
 func (e *readError) Error() string   { return e.what.Error() + ": the body cannot be read" }
-func (e *readError) Unwrap() []error { return []error{e.what, e.cause} }
+func (e *readError) Unwrap() []error { return []error{e.what, e.cause()} }
 
 // A lentBody is a request body on a pooled buffer. After Close it reads nothing,
 // so a late or concurrent read gets an error and never another request's bytes.

@@ -62,7 +62,7 @@ type Placement int
 const (
 	Unsigned    Placement = iota // no pair
 	InBody                       // top-level members of the JSON body
-	InHeader                     // headers; the body is not looked at
+	InHeader                     // headers
 	KeyInHeader                  // no pair, but the partner ID and the API key in two headers, for POST /v3/token
 )
 

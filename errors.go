@@ -9,7 +9,7 @@ import (
 
 // The reasons for refusing a callback, a request or an answer. Any other error
 // means a request body or an answer that cannot be read. [StatusCode] and [Reason]
-// tell them apart.
+// tell these errors apart.
 var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
@@ -22,7 +22,7 @@ var (
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide
 	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request must not go to its origin
 	ErrPartner   = errors.New("smilesig: another partner's body")  // the body names another partner than the credential
-	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader; every try fails
+	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader, or of a call; every try fails
 )
 
 // An AgeError reports a timestamp that is too old or too far in the future. It
@@ -48,13 +48,14 @@ func (e *AgeError) Unwrap() error {
 }
 
 // classes has the word and the HTTP status of each error. The first match
-// counts. ErrGuard and ErrReplayed come first, because the error of a user's
+// counts. ErrGuard and ErrReplayed come early, because the error of a user's
 // guard may wrap any other.
 var classes = []struct {
 	err    error
 	reason string
 	status int
 }{
+	{nil, "", http.StatusOK},
 	{ErrGuard, "guard", http.StatusServiceUnavailable},
 	{ErrReplayed, "replayed", http.StatusServiceUnavailable},
 	{ErrTooLarge, "too_large", http.StatusRequestEntityTooLarge},
@@ -89,9 +90,6 @@ func classOf(err error) (reason string, status int) {
 //   - 500 for any other error, such as ErrConfig
 //   - 200 for nil
 func StatusCode(err error) int {
-	if err == nil {
-		return http.StatusOK
-	}
 	_, status := classOf(err)
 	return status
 }
@@ -101,9 +99,6 @@ func StatusCode(err error) int {
 // "encoded", "guard", "origin", "partner" or "config"; "other" for any other
 // error, and "" for nil.
 func Reason(err error) string {
-	if err == nil {
-		return ""
-	}
 	reason, _ := classOf(err)
 	return reason
 }

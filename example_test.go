@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"expvar"
 	"fmt"
 	"io"
@@ -130,9 +129,8 @@ func newServer(signer *smilesig.Signer, urls *joburl.URLs, smileID *readback.Rea
 		fmt.Println(job, "is", known.Outcome)
 	}
 	verifier := &smilesig.Verifier{Signer: signer}
-	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
-	return &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
+	handler := urls.Handler(verifier.Handler(http.HandlerFunc(takeResult)))
+	return &http.Server{Addr: ":8080", Handler: handler, ReadTimeout: time.Minute}
 }
 
 func ExampleVerifier_Handler() {
@@ -222,8 +220,8 @@ func counted(verifier *smilesig.Verifier, urls *joburl.URLs, next http.Handler) 
 		return 0
 	}
 	urls.OnReject = func(_ *http.Request, err error) {
-		if errors.Is(err, joburl.ErrChanged) {
-			refuse("changed_url", err)
+		if err != joburl.ErrUnknown { // a plain one is a stranger's
+			refuse("lost_url", err)
 		}
 	}
 	return urls.Handler(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +240,7 @@ func TestCountedCallbacks(t *testing.T) {
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", target, strings.NewReader(body)))
 		}
 	}
-	assert.JSONEq(t, `{"accepted":1,"changed_url":2,"missing":1}`, callbacks.String())
+	assert.JSONEq(t, `{"accepted":1,"lost_url":2,"missing":1}`, callbacks.String())
 }
 
 // capture writes a refused callback to files, for "smilesig verify".

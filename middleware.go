@@ -20,8 +20,8 @@ import (
 // ResponseWriter is the server's own. Printing the request or its context shows
 // nothing of the body.
 //
-// Handler reads the body before next runs, MaxBytes of it at most. It keeps none of
-// it if a pair in headers is forged. Deadlines are the server's: set
+// Handler reads the body before next runs, MaxBytes of it at most. If a pair in
+// headers is forged, it stores nothing of the body. Deadlines are the server's: set
 // [http.Server.ReadTimeout]. When Handler answers before a body has ended, it closes
 // the connection and first discards what the sender writes within a second. A sender
 // that is slower may lose the answer.
@@ -44,7 +44,7 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			status := v.reject(r, body, err)
-			if !begun || errors.Is(err, ErrTooLarge) {
+			if _, failed := errors.AsType[*readError](err); !failed {
 				unread.Discard(w, r, begun)
 			}
 			refuse(w, status)
@@ -83,8 +83,8 @@ func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 		if errors.Is(err, http.ErrBodyReadAfterClose) {
 			return fmt.Errorf("%w: something in front of the Handler has closed the body", ErrMalformed)
 		}
-		return &readError{ErrMalformed, err}
-	case b.Len() == 0 && r.ContentLength <= 0:
+		return &readError{ErrMalformed, func() error { return err }}
+	case b.Len() == 0:
 		return fmt.Errorf("%w: the body of the %.10q request is empty, or something in front of the Handler has read it", ErrMalformed, r.Method)
 	case r.ContentLength >= 0 && int64(b.Len()) != r.ContentLength && len(headerValues(r.Header, "Content-Length")) > 0:
 		// What inflates a body in front deletes the header and leaves the field.

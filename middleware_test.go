@@ -184,7 +184,8 @@ func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
 	const http10, http11 = "POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: x\r\n"
 	const forged, encoded = "Response-Signature: x\r\nResponse-Timestamp: y\r\n", "Content-Encoding: gzip\r\n"
 	declared := func(size int) string {
-		return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, strings.Repeat(" ", size))
+		const part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--\r\n"
+		return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, part+strings.Repeat(" ", size-len(part)))
 	}
 	chunked := fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", 900_000, strings.Repeat(" ", 900_000))
 	v := newVerifier(t)
@@ -193,7 +194,16 @@ func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
 		assert.NoError(t, r.Context().Err())
 		return 0
 	}
-	server := serve(t, v.Handler(new(spyHandler)))
+	form := func(version string) string {
+		return "POST /form " + version + "\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+	}
+	handler := v.Handler(new(spyHandler))
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/form" { // something in front parses it, and leaves what follows the last part
+			r.ParseMultipartForm(1 << 20)
+		}
+		handler.ServeHTTP(w, r)
+	}))
 	for raw, want := range map[string]int{
 		http10 + forged + declared(800_000):                                      401,
 		http11 + forged + declared(800_000):                                      401,
@@ -204,6 +214,9 @@ func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
 		http11 + encoded + declared(900_000):                                     415,
 		http11 + forged + "Content-Length: 1000\r\n\r\n":                         401, // and nothing comes
 		http11 + forged + "Transfer-Encoding: chunked\r\n\r\n":                   401,
+		http11 + "Expect: 100-continue\r\n" + chunked:                            413,
+		form("HTTP/1.0") + declared(700_000):                                     400,
+		form("HTTP/1.1") + declared(700_000):                                     400,
 		http11 + forged + "Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n": 401,
 	} {
 		for range 6 {
@@ -214,7 +227,7 @@ func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
 			require.NoError(t, connection.SetReadDeadline(time.Now().Add(20*time.Second)))
 			answer, err := io.ReadAll(connection) // the server closes it
 			assert.NoError(t, err)
-			assert.Regexp(t, fmt.Sprintf("^HTTP/1.[01] %d ", want), string(answer), "%.200s", raw)
+			assert.Regexp(t, fmt.Sprintf("^(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.[01] %d ", want), string(answer), "%.200s", raw)
 			connection.Close()
 			if len(raw) < 1000 {
 				break // it takes a second
@@ -245,11 +258,15 @@ func TestHandlerLimitsABodyOfUnknownLength(t *testing.T) {
 
 func TestALengthOfZeroMayBeUnknown(t *testing.T) {
 	body, spy := signedBody(t, ""), new(spyHandler)
-	w := deliver(newVerifier(t).Handler(spy), strings.NewReader(body), func(r *http.Request) {
-		r.ContentLength = 0 // as when something around us has put another body in
-	})
-	assert.Equal(t, 200, w.Code)
-	assert.Equal(t, []string{body}, spy.bodies)
+	for _, length := range []int64{0, -1} { // as when something around us has put another body in
+		w := deliver(newVerifier(t).Handler(spy), strings.NewReader(body), func(r *http.Request) {
+			if r.ContentLength = length; length < 0 {
+				r.Header.Set("Content-Length", "9")
+			}
+		})
+		assert.Equal(t, 200, w.Code)
+	}
+	assert.Equal(t, []string{body, body}, spy.bodies)
 }
 
 func TestHandlerRefusesABodyCutShort(t *testing.T) {
@@ -265,6 +282,7 @@ func TestHandlerRefusesABodyCutShort(t *testing.T) {
 		"it breaks off":                      {nil, io.MultiReader(strings.NewReader(`{"a":`), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, io.ErrUnexpectedEOF},
 		"it breaks off, header pair":         {headerPair(v.Signer.Sign(testTime)), iotest.ErrReader(io.ErrUnexpectedEOF), -1, io.ErrUnexpectedEOF},
 		"it is shorter than its header says": {http.Header{"Content-Length": {"1000"}}, strings.NewReader(signedBody(t, "")), 1000, smilesig.ErrMalformed},
+		"it was put in, against its header":  {http.Header{"Content-Length": {"0"}}, strings.NewReader(signedBody(t, "")), 0, smilesig.ErrMalformed},
 		"it was drained in front":            {http.Header{"Content-Length": {"9"}}, strings.NewReader(""), 9, smilesig.ErrMalformed},
 		"it was drained, of unknown length":  {headerPair(v.Signer.Sign(testTime)), strings.NewReader(""), -1, smilesig.ErrMalformed},
 		"it was closed in front":             {nil, iotest.ErrReader(http.ErrBodyReadAfterClose), 9, smilesig.ErrMalformed},
@@ -279,10 +297,59 @@ func TestHandlerRefusesABodyCutShort(t *testing.T) {
 		assert.Equal(t, 400, w.Code, name)
 		assert.ErrorIs(t, rejected, smilesig.ErrMalformed, name)
 		assert.ErrorIs(t, rejected, tt.cause, name)
-		if tt.cause != io.ErrUnexpectedEOF {
+		if tt.cause == io.ErrUnexpectedEOF {
+			assert.Empty(t, w.Header().Get("Connection"), "%s: a body that fails is not read again", name)
+		} else {
 			assert.ErrorContains(t, rejected, "something in front", name)
 		}
 	}
+}
+
+// A pool that keeps the buffer of the largest body would hold its memory for ever.
+func TestTheBufferOfAHugeBodyIsNotKept(t *testing.T) {
+	skipUnderRaceDetector(t)
+	const size = 3 * smilesig.DefaultMaxBytes
+	v := newVerifier(t)
+	v.MaxBytes = 2 * size
+	handler := v.Handler(new(spyHandler))
+	allocated := func() uint64 {
+		body := strings.NewReader(signedBody(t, strings.Repeat(" ", size)))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		assert.Equal(t, 200, deliver(handler, body).Code)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	first := allocated()
+	assert.Greater(t, allocated(), first*9/10)
+}
+
+func TestPrintingAVerifierBesideItsCallbacks(t *testing.T) {
+	v := &smilesig.Verifier{Signer: newSigner(t, testCredential), Guard: new(smilesig.MemoryGuard)}
+	own := &smilesig.Verifier{Signer: v.Signer}
+	var all sync.WaitGroup
+	for _, v := range []*smilesig.Verifier{v, own} {
+		_, err := v.Verify(t.Context(), "/callbacks", headerPair(v.Signer.Sign(time.Now())), []byte("{}"))
+		require.NoError(t, err)
+		all.Go(func() {
+			for i := range 500 {
+				pair := v.Signer.Sign(time.Now().Add(-time.Duration(1+i) * time.Minute / 60))
+				_, err := v.Verify(t.Context(), "/callbacks", headerPair(pair), []byte("{}"))
+				assert.NoError(t, err)
+			}
+		})
+		all.Go(func() {
+			for range 50 {
+				assert.Less(t, len(fmt.Sprintf("%v %+v %#v", v, v, v)), 3000)
+			}
+		})
+	}
+	all.Go(func() {
+		for range 50 {
+			assert.Equal(t, "MemoryGuard{Limit:0}", fmt.Sprintf("%v", v.Guard))
+		}
+	})
+	all.Wait()
 }
 
 func TestPrintingShowsNoBody(t *testing.T) {
@@ -375,6 +442,7 @@ func TestWhatTheSenderWritesIsNotInTheError(t *testing.T) {
 	err = <-rejected
 	assert.ErrorIs(t, err, smilesig.ErrMalformed)
 	assert.EqualError(t, err, "smilesig: malformed: the body cannot be read")
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err), "IDNumber")
 }
 
 // ---- what the handler gets ----

@@ -63,15 +63,10 @@ func (c Credential) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(c))
 }
 
-const (
-	apiKeyPart      = "API key"
-	shortestFIPSKey = 14 // bytes; crypto/hmac panics for a shorter one in that mode
-)
-
 func (c Credential) check(name string) error {
 	return errors.Join(
 		checkPart(name, "partner ID", c.PartnerID),
-		checkPart(name, apiKeyPart, c.APIKey),
+		checkPart(name, "API key", c.APIKey),
 	)
 }
 
@@ -83,7 +78,7 @@ func checkPart(name, part, value string) error {
 		{value == "", "is empty"},
 		{strings.TrimSpace(value) != value, "has white space around it"},
 		{strings.Trim(value, "\"'`") != value, "has quotation marks around it"},
-		{fips140.Enforced() && part == apiKeyPart && len(value) < shortestFIPSKey, "is too short for FIPS 140-only mode"},
+		{fips140.Enforced() && part == "API key" && len(value) < 14, "is too short for FIPS 140-only mode"}, // crypto/hmac would panic
 	} {
 		if check.fails {
 			return fmt.Errorf("smilesig: %s credential: the %s %s", name, part, check.fault)

@@ -66,7 +66,8 @@ type Transport struct {
 	// RoundTrip sends a request that has both headers already as it is, and adds
 	// nothing after a redirect. It returns ErrConfig for one header without the
 	// other, and for a partner ID that is not a positive number. It returns
-	// ErrOrigin for plain http to another machine than this one.
+	// ErrOrigin for plain http to another machine than this one. Base must not send
+	// requests for this machine through a proxy.
 	Placement func(*http.Request) Placement
 
 	// ConfirmResponses checks the answers of listed origins, after the request
@@ -76,7 +77,8 @@ type Transport struct {
 	// must confirm that pair. Otherwise RoundTrip returns ErrSignature. The answer
 	// of /v1/job_status must have a pair unless its status is from 400 to 599.
 	// Otherwise RoundTrip returns ErrMissing. If that answer cannot be read to its
-	// end, the error is neither, and wraps the cause. RoundTrip reads
+	// end, the error wraps the cause, and neither ErrMissing nor ErrSignature.
+	// RoundTrip reads
 	// DefaultMaxBytes of an answer at most.
 	//
 	// If an answer below /v3/ has either half of a pair in its headers, it must
@@ -113,7 +115,7 @@ type Transport struct {
 //   - the cause, if such a body cannot be read or the request's context ends
 //
 // After sending, it returns the error of Base. With ConfirmResponses, it also
-// returns [ErrSignature], [ErrMissing], or the cause why an answer cannot be read.
+// returns [ErrSignature], [ErrMissing], or the reason that an answer cannot be read.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	listed, err := t.checkOrigin(req)
 	signed, placement := req, Unsigned
@@ -127,12 +129,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res, err := t.base().RoundTrip(signed)
-	if err != nil || res == nil {
-		return res, err
+	if res != nil {
+		res.Request = req // not ours, with a pair or the key in it
 	}
-	res.Request = req // not ours, with a pair or the key in it
-	if !listed || !t.ConfirmResponses {
-		return res, nil
+	if err != nil || res == nil || !listed || !t.ConfirmResponses {
+		return res, err
 	}
 	res.Body = cmp.Or[io.ReadCloser](res.Body, http.NoBody) // nil from a Base that is not net/http's
 	if err := t.checkAnswer(req, res, placement); err != nil {
@@ -363,7 +364,7 @@ func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement
 	pair, missing := receivedPair{}, ErrMissing
 	switch {
 	case required && !succeeded && !failed: // a redirect leads to an answer that need not be signed
-		return answerError(req, res, fmt.Errorf("%w: only a status from 400 to 599 needs none", ErrMissing))
+		return answerError(req, res, fmt.Errorf("%w: without a confirmed pair, only a status from 400 to 599 passes", ErrMissing))
 	case isV3(req):
 		pair, _ = pairInHeaders(res.Header)
 	case succeeded && (required || placement != Unsigned && isJSONOrUntyped(res.Header) && !isEncoded(res.Header)):
@@ -419,11 +420,14 @@ func peekPair(ctx context.Context, res *http.Response) (pair receivedPair, missi
 // unreadable shows the cause only where that cannot quote what the other side
 // sent.
 func unreadable(ctx context.Context, err error) error {
-	unread := &readError{errors.New("smilesig: not confirmed"), err}
-	network, _ := errors.AsType[*net.OpError](err)
-	for _, plain := range []error{network, context.Cause(ctx), io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, plain) {
-			return fmt.Errorf("%w: %w", unread, plain)
+	unread := &readError{errors.New("smilesig: not confirmed"), func() error { return err }}
+	plain := []error{context.Cause(ctx), io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded}
+	if network, ok := errors.AsType[*net.OpError](err); ok {
+		plain = append(plain, network)
+	}
+	for _, cause := range plain {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w: %w", unread, cause)
 		}
 	}
 	return unread

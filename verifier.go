@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,7 @@ const (
 
 // A Verifier decides whether a callback has a confirmed and fresh pair. Set its
 // fields before use and do not copy it afterwards. It is then safe for concurrent
-// use. The zero value rejects everything.
+// use. The zero value accepts nothing.
 //
 // A pair does not cover the body. So a verified callback proves only that its
 // sender knows the API key or has seen a recent pair: see the package
@@ -52,7 +53,8 @@ type Verifier struct {
 	//
 	// nil means a MemoryGuard of this Verifier's own, with its default Limit. That
 	// fits one Verifier in one process. Verifiers that accept the same credentials
-	// must share one Guard. So must all processes, and all instances of a function.
+	// must share one Guard. All processes, and all instances of a function, must
+	// share one, too.
 	// NoGuard means none: whoever has seen a pair can then send any body with it
 	// until the pair is stale.
 	//
@@ -93,7 +95,7 @@ type Verifier struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	ownGuard MemoryGuard // used if Guard is nil
+	ownGuard atomic.Pointer[MemoryGuard] // used if Guard is nil; behind a pointer, so that fmt does not read it
 }
 
 // A Callback describes a verified callback.
@@ -139,11 +141,12 @@ type Callback struct {
 // than MaxAge is stale. If a worker verifies again with the same Guard, pass the
 // identical target: the callback then always has SeenBefore.
 func (v *Verifier) Verify(ctx context.Context, target string, header http.Header, body []byte) (Callback, error) {
-	pair, err := v.checkHead(header, int64(len(body)))
+	target, err := pathAndQuery(target)
 	if err != nil {
 		return Callback{}, err
 	}
-	if target, err = pathAndQuery(target); err != nil {
+	pair, err := v.checkHead(header, int64(len(body)))
+	if err != nil {
 		return Callback{}, err
 	}
 	return v.checkBody(ctx, pair, target, body)
@@ -285,7 +288,10 @@ func (v *Verifier) bind(ctx context.Context, pair confirmedPair, target string, 
 	guard := v.Guard
 	switch guard.(type) {
 	case nil:
-		guard = &v.ownGuard
+		if v.ownGuard.Load() == nil {
+			v.ownGuard.CompareAndSwap(nil, new(MemoryGuard))
+		}
+		guard = v.ownGuard.Load()
 	case noGuard:
 		return false, nil
 	}

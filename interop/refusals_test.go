@@ -40,7 +40,7 @@ func newPartner(t *testing.T, nginx proxy, servers int) *partner {
 	require.NoError(t, err)
 	urls.OnReject = func(r *http.Request, err error) { onReject(r, err) }
 	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(ok)))
+	mux.Handle("/", urls.Handler(verifier.Handler(ok)))
 	mux.Handle("POST /short", short.Handler(ok))
 	var group []*httptest.Server
 	for range servers {
@@ -73,7 +73,7 @@ func (p *partner) webhook(size int) smilesigtest.Callback {
 // proxies are nginx as it comes, and as docs/deployment.md sets it up.
 var proxies = map[string]proxy{
 	"defaults":    {},
-	"recommended": {"keepalive 8;", `proxy_http_version 1.1; proxy_set_header Connection ""; client_max_body_size 2m;`},
+	"recommended": {"keepalive 8;", `proxy_http_version 1.1; proxy_set_header Connection ""; client_max_body_size 4m;`},
 }
 
 func TestNginxDeliversRefusals(t *testing.T) {
@@ -111,7 +111,7 @@ func TestStrangersTakeNoServerOutOfNginx(t *testing.T) {
 			t.Parallel()
 			p := newPartner(t, nginx, 2)
 			for i := range 40 {
-				send(t, p.webhook(900_000), p.nginx+"/callbacks/guessed")
+				send(t, p.webhook(900_000), p.nginx+"/guessed")
 				send(t, p.webhook(900_000).Forged(), p.job)
 				require.Equal(t, http.StatusOK, send(t, p.webhook(500), p.job), i)
 			}

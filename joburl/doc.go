@@ -7,12 +7,16 @@
 //
 //	urls, err := joburl.New("https://partner.example/callbacks", secret)
 //	request.CallbackURL = urls.For("kenya:production:4711:1")
-//	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(next)))
+//	server := &http.Server{Handler: urls.Handler(verifier.Handler(next))}
 //	// In next:
 //	job, ok := joburl.FromContext(r.Context())
 //
 // Keep this order. A stranger without a URL then gets a 404. Nothing of the body is
 // kept, and the stranger never reaches the Verifier's guard.
+//
+// If the server has other routes, mount the handler at "/" of the [http.ServeMux].
+// At "/callbacks/", the ServeMux would itself answer a URL that something in front
+// has changed, and nobody would hear of it.
 //
 // Where a router keeps the path as it was sent, use [URLs.Handler]. Behind
 // [http.StripPrefix] or a proxy that rewrites paths, give the last segment of the

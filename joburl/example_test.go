@@ -35,8 +35,7 @@ func Example() {
 		}
 		fmt.Println("a callback for", job)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(next))))
+	handler := urls.Handler(verifier.Handler(http.HandlerFunc(next)))
 
 	callback := smilesigtest.NewCallback(credential, []byte(`{"ResultCode":"0810"}`))
 	for _, url := range []string{
@@ -45,7 +44,7 @@ func Example() {
 		"https://partner.example/callbacks/",
 	} {
 		response := httptest.NewRecorder()
-		mux.ServeHTTP(response, callback.Request(url))
+		handler.ServeHTTP(response, callback.Request(url))
 		fmt.Println(response.Code)
 	}
 	// Output:

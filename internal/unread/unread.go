@@ -11,10 +11,10 @@ import (
 // patience is the longest that a sender may take for the rest of its body.
 const patience = time.Second
 
-// Discard prepares for an answer to r before the body of r has ended. Call it right
-// before you write the answer, unless reading the body has failed. begun says whether
-// any of the body was read. Discard may cancel the context of r, so let everybody who
-// needs it finish first.
+// Discard prepares w for an answer that is written before the body of r was read to
+// its end. Call it right before you write the answer, unless reading the body has
+// failed. begun says whether any of the body was read. Discard may cancel the context
+// of r, so call OnReject and log first.
 //
 // On HTTP/1, net/http may close a connection while the sender still writes, and the
 // sender loses the answer. Or net/http waits for a body that never comes. Discard makes
