@@ -50,15 +50,16 @@ func (c Callback) Format(f fmt.State, _ rune) {
 // NewCallback returns a v1 or v2 callback, signed for now. Its pair is in its
 // body.
 //
-// No two callbacks of NewCallback and [NewWebhook] have the same millisecond, and
-// so the same pair. A call waits for the next millisecond if it must.
+// No two callbacks of NewCallback and [NewWebhook] are signed for the same
+// millisecond, because they would share a pair, and a guard refuses the second. A
+// call waits for the next millisecond if it must.
 func NewCallback(credential smilesig.Credential, body []byte) Callback {
 	return Callback{Credential: credential, Placement: smilesig.InBody, Body: body, Time: nextTime()}
 }
 
-// NewWebhook returns a v3 webhook, whose pair is in its headers, signed for
-// now at a millisecond of its own, as with [NewCallback]. [Job.Callback] makes one that has v3's
-// Job-ID and User-ID headers, too.
+// NewWebhook returns a v3 webhook, whose pair is in its headers, signed as
+// [NewCallback] says. [Job.Callback] makes one that has v3's Job-ID and User-ID
+// headers, too.
 func NewWebhook(credential smilesig.Credential, body []byte) Callback {
 	return Callback{Credential: credential, Placement: smilesig.InHeader, Body: body, Time: nextTime()}
 }

@@ -56,6 +56,6 @@ func ExampleJob_Callback() {
 	fmt.Println(declined.ResultCode, declined.ResultText)
 	fmt.Println(webhook.Callback(credential, smilesigtest.Approved).Header.Get("User-ID"))
 	// Output:
-	// 0811 Failed Enroll - No Face Match
+	// 0811 Failed Enroll - Images Do Not Match
 	// user-1
 }

@@ -44,33 +44,108 @@ type Job struct {
 // [Products], the body is short. Callback panics if o is not one of the
 // constants.
 func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
+	if o < Approved || o > IDValidated {
+		panic("smilesigtest: an outcome that is none of the constants")
+	}
 	if j.ID == "" {
 		j.ID = smileid.NewJobID(j.Placement)
 	}
-	cb := NewCallback(credential, encoded(j.result(o)))
-	if j.Placement == smilesig.InHeader {
-		cb.Placement = smilesig.InHeader
-		cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {smileid.APIVersion}}
+	if o == IDValidated && !smileid.HasIDHalf(j.Product, j.Placement) {
+		o = Provisional
 	}
+	if j.Placement != smilesig.InHeader {
+		return NewCallback(credential, encoded(j.result(o)))
+	}
+	cb := NewWebhook(credential, encoded(j.webhook(o)))
+	cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {smileid.APIVersion}}
 	return cb
 }
 
-// result returns the body that reports the outcome o.
-func (j Job) result(o Outcome) map[string]json.RawMessage {
-	if j.Placement == smilesig.InHeader {
-		return j.webhook(o)
+// An object is a JSON object.
+type object map[string]json.RawMessage
+
+// bodyOf returns the sample of a product as it is with an outcome.
+func bodyOf(version, product string, o Outcome) object {
+	body := object{}
+	sample, _ := samples.ReadFile("samples/" + version + "/" + product + ".json") // short without one
+	json.Unmarshal(sample, &body)
+	for _, changed := range []object{changes[version][""][o.String()], changes[version][product][o.String()]} {
+		if changed["Actions"] != nil {
+			actions := object{}
+			json.Unmarshal(body["Actions"], &actions)
+			json.Unmarshal(changed["Actions"], &actions) // adds to them
+			body["Actions"] = encoded(actions)
+		}
+		for name, value := range changed {
+			if name != "Actions" {
+				body[name] = value
+			}
+		}
 	}
-	result := map[string]json.RawMessage{}
-	if sample, ok := Sample(j.Product, smilesig.InBody); ok {
-		json.Unmarshal(sample, &result) // a sample of ours
+	if o == Declined || o == Failed {
+		for _, name := range []string{"FullName", "DOB", "Gender", "ImageLinks", "ConfidenceValue", "id_fields"} {
+			delete(body, name) // nothing is told of the person
+		}
 	}
-	return j.members(result, o)
+	return body
 }
 
-// params returns PartnerParams, or what a request of this job would have there.
-func (j Job) params() json.RawMessage {
-	if j.PartnerParams != nil {
-		return j.PartnerParams
+// result returns the body of a v1 or v2 callback.
+func (j Job) result(o Outcome) object {
+	product := j.Product
+	if o == IDValidated {
+		product = "enhanced_kyc" // the half of a biometric job that this is
 	}
-	return encoded(map[string]any{"job_id": j.JobID, "user_id": j.UserID, "job_type": smileid.JobTypes[j.Product]})
+	body := bodyOf("v1", product, o)
+	body["SmileJobID"], body["PartnerParams"] = quoted(j.ID), j.params()
+	return body
 }
+
+// params returns PartnerParams with the names of the job that are missing there.
+func (j Job) params() json.RawMessage {
+	params := object{"job_id": quoted(j.JobID), "user_id": quoted(j.UserID), "job_type": encoded(smileid.JobType(j.Product))}
+	json.Unmarshal(j.PartnerParams, &params) // adds to them, if it can be read
+	return encoded(params)
+}
+
+// webhook returns the body of a v3 webhook. Where it has the names of the job
+// depends on the product.
+func (j Job) webhook(o Outcome) object {
+	body := bodyOf("v3", j.Product, o)
+	body["product"] = quoted(j.Product)
+	body["created_at"], body["completed_at"] = v3Time(j.Created), v3Time(j.Completed)
+	params := object{}
+	json.Unmarshal(j.PartnerParams, &params) // what cannot be read stays empty
+	delete(params, "sandbox_result")
+	switch j.Product {
+	case "one_time_aml": // has them in headers only [spec]
+		for _, name := range []string{"job_id", "user_id", "job_type"} {
+			delete(params, name)
+		}
+	case "enhanced_kyc": // [docs]
+		body["job_id"], body["user_id"] = quoted(j.ID), quoted(j.UserID)
+	default: // [docs], for documents
+		params["job_id"], params["user_id"] = quoted(j.ID), quoted(j.UserID)
+	}
+	body["partner_params"] = encoded(params)
+	if len(params) == 0 {
+		body["partner_params"] = json.RawMessage("null") // [spec]
+	}
+	return body
+}
+
+func v3Time(t time.Time) json.RawMessage {
+	if t.IsZero() {
+		t = time.Now()
+	}
+	return quoted(t.UTC().Format(smilesig.TimestampLayout))
+}
+
+// encoded returns the JSON of v. It is for values of texts and JSON, which always
+// have one.
+func encoded(v any) json.RawMessage {
+	text, _ := json.Marshal(v)
+	return text
+}
+
+func quoted(text string) json.RawMessage { return encoded(text) }

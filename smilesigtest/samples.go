@@ -9,7 +9,7 @@ import (
 	"example.com/smilesig"
 )
 
-//go:embed samples/*/*.json
+//go:embed samples/*/*.json samples/outcomes.json
 var samples embed.FS
 
 // Products returns the names of the products that [Sample] has a callback of, sorted:
@@ -26,8 +26,8 @@ func Products(placement smilesig.Placement) []string {
 // Sample returns the body of a callback of a product, about nobody real, and
 // whether there is one: with InBody a v1 or v2 callback, with InHeader a v3
 // webhook. It has no pair; [NewCallback] and [NewWebhook] sign it. v1 bodies follow
-// Smile ID's docs in an abridged form. How sure the shape of each v3 body is stands
-// in samples/README.md.
+// Smile ID's docs in an abridged form. samples/README.md says how sure each v3 shape
+// is.
 func Sample(product string, placement smilesig.Placement) (body []byte, ok bool) {
 	body, err := samples.ReadFile(samplePath(product, placement))
 	return body, err == nil

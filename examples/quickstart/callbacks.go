@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 // callbacks is what Smile ID, and who is not Smile ID, sends to the partner.
 type callbacks struct {
 	credential smilesig.Credential
+	client     *http.Client // trusts the partner's certificate
 	urls       *joburl.URLs
 	delivered  smilesigtest.Callback // by deliver
 }
@@ -77,5 +79,5 @@ func (c *callbacks) signedAgo(ago time.Duration, cb smilesigtest.Callback) smile
 }
 
 func (c *callbacks) send(cb smilesigtest.Callback, url string) (status int, err error) {
-	return statusOf(cb.Send(context.Background(), nil, url))
+	return statusOf(cb.Send(context.Background(), c.client, url))
 }

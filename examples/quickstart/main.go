@@ -52,7 +52,7 @@ func run(out io.Writer) error {
 
 	requests := requests{smileID: smileID, signing: partner.client, urls: partner.urls}
 	v3 := v3{credential: credential, smileID: smileID, client: partner.client, urls: partner.urls}
-	callbacks := callbacks{credential: credential, urls: partner.urls}
+	callbacks := callbacks{credential: credential, client: partner.server.Client(), urls: partner.urls}
 	return play(out, []step{
 		{200, "Basic KYC request, signed in its JSON: accepted", requests.basicKYC},
 		{400, "the same request without the Transport, not signed: refused", requests.unsignedBasicKYC},

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"example.com/smilesig"
@@ -14,9 +14,9 @@ import (
 
 // A partner of Smile ID: what smilesig is for.
 type partner struct {
-	client *http.Client // signs its requests to Smile ID
-	server *http.Server // takes Smile ID's callbacks
-	urls   *joburl.URLs // makes a callback URL for each job
+	client *http.Client     // signs its requests to Smile ID
+	server *httptest.Server // takes Smile ID's callbacks; v3 insists on https
+	urls   *joburl.URLs     // makes a callback URL for each job
 }
 
 func startPartner(credential smilesig.Credential, smileIDOrigin string) (*partner, error) {
@@ -24,23 +24,16 @@ func startPartner(credential smilesig.Credential, smileIDOrigin string) (*partne
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
+	server := httptest.NewUnstartedServer(nil)
 	secret := make([]byte, 32)
 	rand.Read(secret) // in production it outlives the process
-	urls, err := joburl.New("http://"+listener.Addr().String()+"/callbacks", secret)
+	urls, err := joburl.New("https://"+server.Listener.Addr().String()+"/callbacks", secret)
 	if err != nil {
 		return nil, err
 	}
-	p := &partner{
-		client: newClient(signer, smileIDOrigin),
-		server: newCallbackServer(signer, urls),
-		urls:   urls,
-	}
-	go p.server.Serve(listener)
-	return p, nil
+	server.Config = newCallbackServer(signer, urls)
+	server.StartTLS()
+	return &partner{client: newClient(signer, smileIDOrigin), server: server, urls: urls}, nil
 }
 
 func (p *partner) close() { p.server.Close() }

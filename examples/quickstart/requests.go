@@ -93,14 +93,15 @@ func zipOfSelfies() ([]byte, error) {
 	return file.Bytes(), err
 }
 
-// awaitCallback returns the status that our callback server gave to Smile ID.
+// awaitCallback returns the status that our callback server gave to Smile ID. One
+// callback says that the ID exists, and the other has the result of the job.
 func (q *requests) awaitCallback() (status int, err error) {
 	q.smileID.Wait()
 	deliveries := q.smileID.Deliveries()
-	if len(deliveries) != 1 || len(deliveries[0].Statuses) != 1 {
-		return 0, fmt.Errorf("%d callbacks were sent, expected 1, acknowledged at once", len(deliveries))
+	if len(deliveries) != 2 || len(deliveries[0].Statuses) != 1 || len(deliveries[1].Statuses) != 1 {
+		return 0, fmt.Errorf("%d callbacks were sent, expected 2, acknowledged at once", len(deliveries))
 	}
-	return deliveries[0].Statuses[0], nil
+	return deliveries[1].Statuses[0], nil
 }
 
 func (q *requests) enrollSelfie() (status int, err error) {

@@ -207,16 +207,18 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	})
-	answers := make(chan int, 3)
+	answers := make(chan int, 4)
 	answers <- 503
+	answers <- 200
 	answers <- 200
 	answers <- 200
 	url, _ := newPartner(t, func() int { return <-answers })
 	startJob(t, s, url, `,"sandbox_result":"2"`)
 	assert.Equal(t, []string{
 		"request /v1/async_id_verification of true",
-		"job [provisional]", "delivery 1 [503]", "delivery 1 [503 200]",
-		"job [provisional approved]", "delivery 2 [200]",
+		"job [id-validated]", "delivery 1 [503]", "delivery 1 [503 200]",
+		"job [id-validated provisional]", "delivery 2 [200]",
+		"job [id-validated provisional approved]", "delivery 3 [200]",
 	}, happened)
 
 	for range 3 {
@@ -224,8 +226,9 @@ func TestEvents(t *testing.T) {
 	}
 	assert.Len(t, s.Requests(), 2)
 	assert.Empty(t, last(t, s).Body, "what is kept is bounded")
+	assert.Empty(t, last(t, s).Header)
 	assert.Len(t, s.Jobs(), 2)
 	s.Deliver(t.Context(), url, smilesigtest.Callback{Placement: smilesig.Unsigned})
-	assert.Equal(t, 3, s.Deliveries()[1].Number)
+	assert.Equal(t, 4, s.Deliveries()[1].Number)
 	assert.Len(t, s.Deliveries(), 2)
 }

@@ -3,6 +3,7 @@ package standin
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"example.com/smilesig/smilesigtest"
 )
@@ -36,17 +37,18 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-func (s *Server) record(c *call, a reply) {
+func (s *Server) record(c *call, a *reply) {
 	received := Request{
 		Method: c.Method, Host: c.Host, Path: c.URL.Path, Header: c.Header.Clone(),
-		Body: c.body, Status: a.status, Steps: c.steps, Verdict: a.verdict,
+		Body: c.body, Status: a.status, Steps: c.steps,
+		Verdict: strings.Join(append([]string{a.verdict}, c.comments...), "; "),
 	}
 	if received.Header.Get("smileid-api-key") != "" {
 		received.Header.Set("smileid-api-key", "redacted")
 	}
 	kept := received
 	if s.Keep > 0 {
-		kept.Body = nil
+		kept.Body, kept.Header, kept.Path = nil, nil, strings.Clone(received.Path[:min(len(received.Path), largestName)])
 	}
 	s.mu.Lock()
 	s.requests = newest(append(s.requests, kept), s.Keep)

@@ -1,29 +1,15 @@
 package standin
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/internal/smileid"
 )
-
-// productOf returns the product of a job_type, which is a number or its text. If
-// there is none, it returns fallback.
-func productOf(jobType any, fallback string) string {
-	for product, number := range smileid.JobTypes {
-		if product != "basic_kyc" && fmt.Sprint(jobType) == fmt.Sprint(number) {
-			return product
-		}
-	}
-	return fallback
-}
 
 // A job is a Job that a request asked for. The Server's lock guards what changes
 // in it.
@@ -32,45 +18,23 @@ type job struct {
 	uploadPath     string // of the URL that takes its zip; "" if it has none
 	hasZip         bool
 	idempotencyKey string
+	decided        chan struct{} // closed when there is a result
 }
 
-// newJob reads the job that the members of a v1 or v2 request ask for. It returns
-// a fault if callback_url is not a URL, or if members are too large to be kept.
-func (s *Server) newJob(m members, fallback string) (j *job, remark, fault string) {
-	if len(m["partner_params"]) > largestKept {
-		return nil, "", "partner_params is larger than the stand-in keeps"
-	}
-	var wanted string
-	if m["callback_url"] != nil && json.Unmarshal(m["callback_url"], &wanted) != nil {
-		return nil, "", "callback_url is not a string"
-	}
-	callbackURL, remark, fault := s.callbackURL(wanted)
-	if fault != "" {
-		return nil, "", fault
-	}
-	var params struct {
-		UserID  string `json:"user_id"`
-		JobID   string `json:"job_id"`
-		JobType any    `json:"job_type"`
-	}
-	json.Unmarshal(m["partner_params"], &params) // what cannot be read stays empty
-	j = &job{Job: smilesigtest.Job{
-		UserID: params.UserID, JobID: params.JobID, PartnerParams: m["partner_params"],
-		Product: productOf(params.JobType, fallback), CallbackURL: callbackURL, Placement: smilesig.InBody, Created: s.now(),
-	}}
-	return j, remark, ""
-}
-
-// largestKept limits what is kept of one request with its job.
-const largestKept = 64 << 10
-
-// addJob gives j its ID.
-func (s *Server) addJob(j *job) {
+// addJob gives j its ID, unless there is already a job that is the same. Then it
+// returns that one.
+func (s *Server) addJob(j *job, isSame func(*job) bool) (same *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j.ID = smileid.NewJobID(j.Placement)
+	if i := slices.IndexFunc(s.jobs, isSame); i >= 0 {
+		return s.jobs[i]
+	}
+	j.ID, j.Created, j.decided = smileid.NewJobID(j.Placement), s.now(), make(chan struct{})
 	s.jobs = newest(append(s.jobs, j), s.Keep)
+	return nil
 }
+
+func isNone(*job) bool { return false }
 
 // Jobs returns the jobs that the Server keeps, the oldest first.
 func (s *Server) Jobs() []smilesigtest.Job {
@@ -84,42 +48,38 @@ func (s *Server) Jobs() []smilesigtest.Job {
 }
 
 // snapshot copies what changes.
-func (j *job) snapshot() *job {
+func (j *job) snapshot() job {
 	copied := *j
 	copied.Outcomes = slices.Clone(j.Outcomes)
-	return &copied
+	return copied
 }
 
-// isDecided reports whether there is a result, even a provisional one.
-func (j *job) isDecided() bool { return len(j.Outcomes) > 0 }
-
-func (j *job) outcome() smilesigtest.Outcome { return j.Outcomes[len(j.Outcomes)-1] }
-
-// findJob is like find, but returns a copy of the job as it is now.
-func (s *Server) findJob(is func(*job) bool) *job {
-	j := s.find(is)
-	if j == nil {
-		return nil
+// outcome returns the newest outcome, and whether it is a result, even a
+// provisional one.
+func (j *job) outcome() (newest smilesigtest.Outcome, isDecided bool) {
+	if len(j.Outcomes) == 0 {
+		return 0, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return j.snapshot()
+	newest = j.Outcomes[len(j.Outcomes)-1]
+	return newest, newest != smilesigtest.IDValidated
 }
 
-// find returns the newest job for which is returns true, or nil.
-func (s *Server) find(is func(*job) bool) *job {
+func (j *job) isDecided() bool {
+	_, is := j.outcome()
+	return is
+}
+
+// find returns the newest job for which is returns true, and a copy of it as it is
+// now. It returns nil if there is none.
+func (s *Server) find(is func(*job) bool) (found *job, now job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range slices.Backward(s.jobs) {
 		if is(j) {
-			return j
+			return j, j.snapshot()
 		}
 	}
-	return nil
-}
-
-func (s *Server) jobByID(id string) *job {
-	return s.find(func(j *job) bool { return j.ID == id })
+	return nil, job{}
 }
 
 // Conclude decides the job with this ID, as if Smile ID had done so. job_status
@@ -128,13 +88,13 @@ func (s *Server) jobByID(id string) *job {
 // does not wait for the callbacks. It returns an error if there is no such job or
 // no outcome, or if an outcome is invalid.
 func (s *Server) Conclude(id string, outcomes ...smilesigtest.Outcome) error {
-	j := s.jobByID(id)
+	j, _ := s.find(func(j *job) bool { return j.ID == id })
 	switch {
 	case j == nil:
 		return fmt.Errorf("standin: no job %q", id)
 	case len(outcomes) == 0:
 		return errors.New("standin: no outcome")
-	case slices.Min(outcomes) < smilesigtest.Approved, slices.Max(outcomes) > smilesigtest.Failed:
+	case slices.Min(outcomes) < smilesigtest.Approved, slices.Max(outcomes) > smilesigtest.IDValidated:
 		return errors.New("standin: an outcome that is none of the constants")
 	}
 	s.conclude(j, outcomes)
@@ -152,88 +112,75 @@ func (s *Server) decide(j *job) []smilesigtest.Outcome {
 	return s.Outcomes(asked)
 }
 
+// decideNow returns the last outcome. Without an outcome it returns Approved,
+// because an answer cannot wait.
+func (s *Server) decideNow(j *job) smilesigtest.Outcome {
+	outcomes := s.decide(j)
+	if len(outcomes) == 0 {
+		return smilesigtest.Approved
+	}
+	return outcomes[len(outcomes)-1]
+}
+
 // conclude makes the first outcome known at once; the others follow, each after
 // the callback before it.
 func (s *Server) conclude(j *job, outcomes []smilesigtest.Outcome) {
 	if len(outcomes) == 0 || !s.begin() {
 		return
 	}
-	cb := s.reach(j, outcomes[0])
+	reached := s.reach(j, outcomes[0])
+	s.emit(Event{Job: &reached})
 	go func() {
 		defer s.end()
-		s.tell(j, cb)
+		s.tell(reached)
 		for _, o := range outcomes[1:] {
-			s.tell(j, s.reach(j, o))
+			reached := s.reach(j, o)
+			s.emit(Event{Job: &reached})
+			s.tell(reached)
 		}
 	}()
 }
 
-// reach makes an outcome known, and returns the callback for it.
-func (s *Server) reach(j *job, o smilesigtest.Outcome) smilesigtest.Callback {
+// reach makes an outcome known, and returns the job as it is then.
+func (s *Server) reach(j *job, o smilesigtest.Outcome) smilesigtest.Job {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o == smilesigtest.IDValidated && !smileid.HasIDHalf(j.Product, j.Placement) {
+		o = smilesigtest.Provisional // as Job.Callback reports it
+	}
+	_, wasDecided := j.outcome()
 	j.Outcomes, j.Completed = append(j.Outcomes, o), s.now()
-	reached := j.snapshot().Job
-	s.mu.Unlock()
-	s.emit(Event{Job: &reached})
-	return s.callback(reached, o)
+	if _, isDecided := j.outcome(); isDecided && !wasDecided {
+		close(j.decided)
+	}
+	return j.snapshot().Job
 }
 
-// callback returns the callback for o, signed for the Server's time.
-func (s *Server) callback(j smilesigtest.Job, o smilesigtest.Outcome) smilesigtest.Callback {
-	cb := j.Callback(s.credential, o)
+// tell sends a callback with the newest outcome of j; how that went is in
+// Deliveries.
+func (s *Server) tell(j smilesigtest.Job) {
+	if j.CallbackURL != "" {
+		s.Deliver(s.ctx, j.CallbackURL, s.callback(j))
+	}
+}
+
+// callback returns the callback with the newest outcome of j, signed for the
+// Server's time.
+func (s *Server) callback(j smilesigtest.Job) smilesigtest.Callback {
+	cb := j.Callback(s.callbackCredential(), j.Outcomes[len(j.Outcomes)-1])
 	cb.Time = s.timeToSign()
 	return cb
 }
 
-// tell sends a callback of j; how that went is in Deliveries.
-func (s *Server) tell(j *job, cb smilesigtest.Callback) {
-	if j.CallbackURL != "" {
-		s.Deliver(s.ctx, j.CallbackURL, cb)
+// callbackCredential returns the credential that signs callbacks.
+func (s *Server) callbackCredential() smilesig.Credential {
+	if s.CallbackCredential == (smilesig.Credential{}) {
+		return s.credential
 	}
+	return s.CallbackCredential
 }
 
-// prepareUpload answers with the URL for the zip. It has another origin, like a
-// presigned URL of cloud storage.
-func (s *Server) prepareUpload(c *call, m members) reply {
-	j, remark, fault := s.newJob(m, "biometric_kyc")
-	if fault != "" {
-		return denied(codeInvalid, fault)
-	}
-	j.uploadPath = "/" + rand.Text() + "/selfie.zip"
-	s.addJob(j)
-	a := accepted(map[string]any{
-		"code": "2202", "smile_job_id": j.ID, "ref_id": "ref-" + j.ID, "upload_url": s.uploadURL + j.uploadPath,
-	})
-	return a.remarking(remark)
-}
-
-// takeZip answers a request to the upload origin. That origin wants no signature.
-func (s *Server) takeZip(c *call) reply {
-	for name := range c.Header {
-		if strings.HasPrefix(name, "Smileid-") {
-			return c.refused(http.StatusForbidden, "a signature header has come to the upload URL")
-		}
-	}
-	j := s.find(func(j *job) bool { return j.uploadPath != "" && j.uploadPath == c.URL.Path })
-	switch {
-	case j == nil:
-		return c.refused(http.StatusNotFound, "no such upload")
-	case c.Method != http.MethodPut:
-		return c.notAllowed(http.MethodPut)
-	case c.Header.Get("Content-Type") != "application/zip":
-		return c.refused(http.StatusForbidden, "the Content-Type is not application/zip")
-	}
-	a := accepted(nil)
-	if s.isFirstZip(j) {
-		a.then = func() { s.conclude(j, s.decide(j)) }
-	}
-	return a
-}
-
-func (s *Server) isFirstZip(j *job) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	isFirst := !j.hasZip
-	j.hasZip = true
-	return isFirst
+// result returns the body with the newest outcome of j.
+func (s *Server) result(j smilesigtest.Job) json.RawMessage {
+	return j.Callback(s.credential, j.Outcomes[len(j.Outcomes)-1]).Body
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,7 +34,7 @@ func told(t testing.TB, bodies <-chan string) (results []string) {
 		case body := <-bodies:
 			var callback struct{ ResultCode, IsFinalResult string }
 			require.NoError(t, json.Unmarshal([]byte(body), &callback))
-			results = append(results, callback.ResultCode+" "+callback.IsFinalResult)
+			results = append(results, strings.TrimSpace(callback.ResultCode+" "+callback.IsFinalResult))
 		default:
 			return results
 		}
@@ -43,12 +44,15 @@ func told(t testing.TB, bodies <-chan string) (results []string) {
 func TestOutcomesBySandboxResult(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string][]string{
-		``:                            {"1210 true"},
-		`,"sandbox_result":"0"`:       {"1210 true"},
-		`,"sandbox_result":"1"`:       {"0811 true"},
-		`,"sandbox_result":1`:         {"0811 true"},
-		`,"sandbox_result":"2"`:       {"0812 false", "1210 true"},
-		`,"sandbox_result":"unknown"`: {"1210 true"},
+		``:                            {"1012 true", "1210"},
+		`,"sandbox_result":"0"`:       {"1012 true", "1210"},
+		`,"sandbox_result":"1"`:       {"1012 true", "0811"},
+		`,"sandbox_result":1`:         {"1012 true", "0811"},
+		`,"sandbox_result":"2"`:       {"1012 true", "0814", "1210"},
+		`,"sandbox_result":"failed"`:  {"0001"},
+		`,"sandbox_result":"0813"`:    {"1012 true", "0811"},
+		`,"sandbox_result":1220`:      {"1012 true", "1210"},
+		`,"sandbox_result":"unknown"`: {"1012 true", "1210"},
 	} {
 		s := standin.New(t, credential)
 		url, bodies := newPartner(t, ok)
@@ -67,19 +71,19 @@ func TestEachCallbackThatAServiceHasToDealWith(t *testing.T) {
 
 	s.Outcomes = smilesigtest.Always(smilesigtest.Approved)
 	startJob(t, s, url, "")
-	assert.Equal(t, []string{"1210 true"}, told(t, bodies))
+	assert.Equal(t, []string{"1210"}, told(t, bodies))
 
 	s.Outcomes = smilesigtest.Always(smilesigtest.Declined)
 	startJob(t, s, url, "")
-	assert.Equal(t, []string{"0811 true"}, told(t, bodies))
+	assert.Equal(t, []string{"0811"}, told(t, bodies))
 
 	s.Outcomes = smilesigtest.Always(smilesigtest.Provisional, smilesigtest.Approved)
 	startJob(t, s, url, "")
-	assert.Equal(t, []string{"0812 false", "1210 true"}, told(t, bodies))
+	assert.Equal(t, []string{"0814", "1210"}, told(t, bodies))
 
 	s.Outcomes = smilesigtest.Always(smilesigtest.Failed)
 	startJob(t, s, url, "")
-	assert.Equal(t, []string{"0001 true"}, told(t, bodies))
+	assert.Equal(t, []string{"0001"}, told(t, bodies))
 
 	d := s.Deliveries()[0]
 	again, err := s.Deliver(t.Context(), d.URL, d.Callback) // redelivered
@@ -108,14 +112,14 @@ func TestAnUndecidedJobIsConcluded(t *testing.T) {
 	s.Wait()
 	require.NoError(t, s.Conclude(s.Jobs()[0].ID, smilesigtest.Declined))
 	s.Wait()
-	assert.Equal(t, []string{"0812 false", "0811 true"}, told(t, bodies))
+	assert.Equal(t, []string{"0814", "0811"}, told(t, bodies))
 	assert.Equal(t, []smilesigtest.Outcome{smilesigtest.Provisional, smilesigtest.Declined}, s.Jobs()[0].Outcomes)
 	assert.Equal(t, true, jobStatus(t, s).body["job_complete"])
 	assert.Equal(t, false, jobStatus(t, s).body["job_success"])
 
 	assert.Error(t, s.Conclude(s.Jobs()[0].ID), "no outcome")
 	assert.Error(t, s.Conclude("unknown", smilesigtest.Approved))
-	assert.Error(t, s.Conclude(s.Jobs()[0].ID, smilesigtest.Approved, 4))
+	assert.Error(t, s.Conclude(s.Jobs()[0].ID, smilesigtest.Approved, 5))
 	assert.Error(t, s.Conclude(s.Jobs()[0].ID, -1))
 }
 
@@ -144,8 +148,8 @@ func TestASynchronousJobIsCompleteInJobStatus(t *testing.T) {
 	for path, codes := range map[string][]string{
 		"/v1/id_verification":       {"1012", "1013", "1012", "1015"},
 		"/v2/verify":                {"1020", "1022", "1020", "1015"},
-		"/v1/business_verification": {"1012", "1013", "1012", "1015"},
-		"/v1/aml":                   {"1031", "1030", "1031", "1015"},
+		"/v1/business_verification": {"1012", "1013", "1012", "0001"},
+		"/v1/aml":                   {"1031", "1030", "1031", "0001"},
 	} {
 		for i, outcomes := range [][]smilesigtest.Outcome{
 			{smilesigtest.Approved}, {smilesigtest.Declined}, {smilesigtest.Provisional, smilesigtest.Approved}, {smilesigtest.Failed},

@@ -10,44 +10,47 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"path"
 	"sync"
 	"testing"
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/internal/unread"
 	"example.com/smilesig/smilesigtest"
 )
 
 // A Server stands in for Smile ID, for one partner, on sockets of this machine.
-// It checks the pair of every request where the endpoint wants it, and answers as
-// Smile ID would. If the pair is wrong, it answers HTTP 400 with a code.
+// It judges the proof that each request must have, and answers as Smile ID would,
+// as far as anybody knows. If a pair is wrong, it answers HTTP 400 with a code.
 //
 //   - /v1/id_verification, /v2/verify, /v1/business_verification and /v1/aml
 //     answer at once with the signed result.
 //   - /v1/upload answers with an upload_url on another origin, which takes a zip
 //     by PUT. The zip decides the job. If the request had a callback_url, a v1
-//     callback goes there.
+//     callback goes there. The same job_id again is refused, unless "retry" is true.
 //   - /v1/async_id_verification, /v1/async_business_verification and
 //     /v2/verify_async send a v1 callback to their callback_url at once.
+//   - /v2/smart-selfie-enroll and /v2/smart-selfie-authentication answer with the
+//     result, and send it to their callback_url if they have one.
 //   - /v1/job_status says whether the job of job_id and user_id is complete, and
-//     gives its result then. The answer is signed, unless Answers tampers with
-//     it.
+//     gives its result then, on request with history and image_links. The answer
+//     is signed, unless Answers tampers with it.
 //   - /v1/auth_smile answers with a pair. It wants no pair, and /v1/services
 //     wants none either.
-//   - The phone, address and SmartSelfie endpoints want the pair in headers.
-//     Every other endpoint of /v1/ and /v2/ wants it in the JSON body.
 //   - /v3/token takes the partner ID without leading zeros and the API key, and
 //     answers with a token. For a request with that token, v3's asynchronous
 //     endpoints answer 202 and send a webhook, /v3/aml/sync and
 //     /v3/enhanced_kyc/sync answer with the result and a pair in the headers, and
-//     /v3/status and /v3/replay work. v3's bodies must be multipart. Of their
-//     fields, the Server looks at callback_url, partner_params, sandbox_result
-//     and user_id only.
+//     /v3/status, /v3/replay, /v3/smile_links, fraud reports and AML news work.
+//     v3's bodies must be multipart. A field that has a wrong value is refused; a
+//     field that is missing is not, except callback_url.
 //
 // Unknown paths get 404, other methods 405, bodies over 64 MiB 413 and encoded
 // bodies 415. No web page can use the key that the Server has: a request with an
 // Origin gets 403. A request whose Host is not localhost, a loopback address, the
-// host of URL or one of Hosts gets 421.
+// host of URL or one of Hosts gets 421. The Server reads a body only if everything
+// before it is good, and at most four bodies over 1 MiB at once.
 //
 // A Server is also an http.Handler, so that you can serve it elsewhere. It is
 // safe for concurrent use.
@@ -63,20 +66,37 @@ type Server struct {
 
 	// Outcomes decides a job once everything for it has come. Each outcome makes
 	// a callback, in order. If there is no outcome, the job waits for Conclude. A
-	// synchronous call answers with the last outcome, or with Approved. A nil
-	// Outcomes decides by the sandbox_result in partner_params, as Smile ID's
-	// sandbox does: "1" means Declined, "2" means Provisional and then Approved,
-	// and "0" or none means Approved. Outcomes may be called concurrently.
+	// synchronous call answers with the last outcome, or with Approved. Outcomes
+	// may be called concurrently.
+	//
+	// A nil Outcomes decides by sandbox_result, as Smile ID's sandbox does: "1"
+	// means Declined, "2" means Provisional and then Approved, and "0" or none
+	// means Approved. A result code, as v3 has it, means what package result says
+	// about it. "failed" means Failed; it is our own. In a biometric KYC job of v1,
+	// IDValidated comes first.
 	Outcomes func(smilesigtest.Job) []smilesigtest.Outcome
 
 	// Answers says what the Server does to the pair of every /v1/job_status
 	// answer and of v3's synchronous answers.
 	Answers Tampering
 
+	// CallbackCredential signs callbacks, webhooks and v3's synchronous answers.
+	// The zero value means the credential of the Server. Set the partner ID without
+	// its zeros, or a second key of the partner, to see whether your Verifier
+	// accepts both.
+	CallbackCredential smilesig.Credential
+
+	// CallbackURL is where the result of a v3 job goes that names no callback_url,
+	// like the default that a partner sets in Smile ID's portal. It may be http.
+	// Without it, such a job is refused.
+	CallbackURL string
+
 	// RefuseStale refuses a request whose timestamp a Verifier with the default
 	// limits would refuse. Smile ID does not say what it accepts. So without
 	// RefuseStale, such a request is accepted, with a remark in its Verdict.
 	RefuseStale bool
+
+	// Options for programs that run long, such as the command smilesig.
 
 	// Events is called for each event, one after the other. A request comes
 	// before the events that it causes. The Server waits for Events to return, so
@@ -90,17 +110,18 @@ type Server struct {
 	// Otherwise callbacks go to this machine only.
 	CallbackHosts []string
 
-	// Keep limits how many requests, jobs and deliveries the Server keeps, for
-	// programs that run long. It keeps the newest, and Requests then have no
-	// Body. 0 keeps all.
+	// Keep limits how many requests, jobs, deliveries and links the Server keeps.
+	// It keeps the newest, less than 100 KB for each request with its job and
+	// callbacks. Requests then have no Header and no Body, and at most 1 KiB of
+	// their Path. 0 keeps all.
 	Keep int
 
 	credential  smilesig.Credential
 	host        string // of URL
 	uploadURL   string
 	certificate *x509.Certificate // nil without TLS
-	tokenSecret []byte
-	largestBody int64 // a field for tests
+	largestBody int64             // a field for tests
+	reading     chan struct{}     // has an element for each large body that is read
 	servers     []*http.Server
 	client      deliveryClient
 	ctx         context.Context    // of what goes on here
@@ -116,7 +137,8 @@ type Server struct {
 	deliveries []*Delivery
 	delivered  int // how many deliveries there were
 	jobs       []*job
-	bindings   []binding
+	tokens     []issued
+	links      []link
 	lastSigned time.Time // of the callbacks
 }
 
@@ -167,8 +189,8 @@ func start(addr string, credential smilesig.Credential, configure []func(*Server
 	s := &Server{
 		host:        host,
 		credential:  credential,
-		tokenSecret: newTokenSecret(),
 		largestBody: largestBody,
+		reading:     make(chan struct{}, largeBodies),
 		client:      newDeliveryClient(),
 	}
 	s.idle.L = &s.mu
@@ -199,7 +221,7 @@ func urlHost(host string, l net.Listener) string {
 func (s *Server) listen(l net.Listener, h http.Handler) {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: largestKept,
+		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       log.New(io.Discard, "", 0), // of handshakes that clients break off
 	}
 	s.servers = append(s.servers, server)
@@ -258,32 +280,40 @@ func (s *Server) end() {
 
 // ServeHTTP answers a request to the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serve(w, r, s.answer)
+	s.serve(w, r, s.judgeHead)
 }
 
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
-	s.serve(w, r, s.takeZip)
+	s.serve(w, r, s.judgeUpload)
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(*call) reply) {
+// serve takes steps until one has an answer. Everything before the body is judged
+// before the body is read.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, judgeHead func(*call) *reply) {
 	if !s.begin() {
 		http.Error(w, "closed", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.end()
-	c, refusal := s.admit(w, r)
-	if refusal == nil {
-		a := answer(c)
-		refusal = &a
+	c := &call{Request: r, path: path.Clean("/" + r.URL.Path), leave: func() {}}
+	defer func() { c.leave() }()
+	answer := func(c *call) *reply { return c.route.answer(s, c) }
+	for _, step := range []func(*call) *reply{s.judgeOrigin, judgeHead, s.read, s.judgeBody, answer} {
+		if a := step(c); a != nil {
+			s.finish(w, c, a)
+			return
+		}
 	}
-	s.finish(w, c, *refusal)
 }
 
 // finish records the answer to c, starts what follows from it, and sends it.
-func (s *Server) finish(w http.ResponseWriter, c *call, a reply) {
+func (s *Server) finish(w http.ResponseWriter, c *call, a *reply) {
 	s.record(c, a)
 	if a.then != nil {
 		a.then()
+	}
+	if !c.isRead {
+		unread.Discard(w, c.Request, c.isBegun)
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values

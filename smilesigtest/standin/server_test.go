@@ -108,7 +108,7 @@ func TestSignedRequestsAreAccepted(t *testing.T) {
 	for _, path := range []string{
 		"/v1/upload", "/v1/id_verification", "/v1/async_id_verification", "/v1/business_verification",
 		"/v1/async_business_verification", "/v1/job_status", "/v1/token", "/v1/aml", "/v1/smile_links",
-		"/v1/smile_links/1", "/v1/products_config", "/v1/valid_documents", "/v1/totp_consent/otp", "/v1/backfill_users",
+		"/v1/products_config", "/v1/valid_documents", "/v1/totp_consent/otp", "/v1/backfill_users",
 		"/v2/verify", "/v2/verify_async", "/api/v2/partner/wallet_balance", "/api/v2/partner/id_status",
 		"/v2/verify-phone-number", "/v2/async-verify-phone", "/v1/async-verify-address", "/v2/async-verify-address",
 		"/v2/smart-selfie-enroll", "/v2/smart-selfie-authentication", "/v2/smart-selfie-compare",
@@ -259,7 +259,7 @@ func TestTamperingWithJobStatus(t *testing.T) {
 func prepareUpload(t testing.TB, s *standin.Server, client *http.Client, jobType, callbackURL string) (uploadURL string) {
 	t.Helper()
 	a := postJSON(t, client, s.URL+"/v1/upload", fmt.Sprintf(
-		`{"smile_client_id":"085","callback_url":%q,"partner_params":{"user_id":"user-1","job_id":"job-1","job_type":%s}}`, callbackURL, jobType))
+		`{"smile_client_id":"085","retry":"true","callback_url":%q,"partner_params":{"user_id":"user-1","job_id":"job-1","job_type":%s}}`, callbackURL, jobType))
 	require.Equal(t, http.StatusOK, a.status)
 	require.NotEmpty(t, a.body["smile_job_id"])
 	return a.body["upload_url"].(string)
@@ -277,7 +277,8 @@ func TestUpload(t *testing.T) {
 	uploadURL := prepareUpload(t, s, client, "1", callbackURL)
 	assert.False(t, strings.HasPrefix(uploadURL, s.URL), "another origin")
 	assert.Equal(t, false, jobStatus()["job_complete"])
-	assert.NotContains(t, jobStatus(), "result")
+	assert.Equal(t, "2314", jobStatus()["code"])
+	assert.Equal(t, "No zip file received", jobStatus()["result"], "a text")
 
 	for name, test := range map[string]struct {
 		method, url, contentType, header string
@@ -302,8 +303,9 @@ func TestUpload(t *testing.T) {
 		assert.NotEqual(t, strings.TrimPrefix(s.URL, "http://"), last(t, s).Host)
 	}
 	s.Wait()
-	require.Len(t, s.Deliveries(), 1, "a second zip makes no second callback")
-	assert.Equal(t, []int{http.StatusOK}, s.Deliveries()[0].Statuses)
+	require.Len(t, s.Deliveries(), 2, "a second zip decides nothing")
+	assert.Equal(t, []int{http.StatusOK}, s.Deliveries()[1].Statuses)
+	assert.Contains(t, <-bodies, `"ResultCode":"1012"`, "the half about the ID")
 	body := <-bodies
 	assert.Contains(t, body, `"job_id":"job-1"`)
 	assert.Contains(t, body, `"SmileJobID":"`+s.Jobs()[0].ID+`"`)
@@ -327,7 +329,9 @@ func TestCallbacksAreOfTheJobsProduct(t *testing.T) {
 		postJSON(t, client, s.URL+"/v1/async_id_verification", fmt.Sprintf(
 			`{"partner_id":"085","callback_url":%q,"partner_params":{"job_type":%s}}`, callbackURL, jobType))
 		s.Wait()
-		<-bodies
+		for len(bodies) > 0 {
+			<-bodies
+		}
 		jobs := s.Jobs()
 		assert.Equal(t, product, jobs[len(jobs)-1].Product, jobType)
 	}

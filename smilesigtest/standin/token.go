@@ -1,14 +1,12 @@
 package standin
 
 import (
-	"cmp"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,28 +16,19 @@ import (
 // tokenLife is how long a token is good for [docs].
 const tokenLife = 15 * time.Minute
 
-// claims are what a token says. Smile ID's tokens are opaque, except for exp: its
-// SDKs read that [sdk].
-type claims struct {
-	Issuer    string            `json:"iss"`
-	PartnerID string            `json:"partner_id"`
-	UserID    string            `json:"user_id,omitempty"`
-	Product   string            `json:"product,omitempty"`
-	Payload   map[string]string `json:"payload,omitempty"` // what is bound into it
-	IssuedAt  int64             `json:"iat"`
-	Expires   int64             `json:"exp"`
+// An issued token, and what is bound into it. The Server knows its tokens by heart.
+type issued struct {
+	token, userID, product  string
+	callbackID, callbackURL string // the name that the token shows, and what stands behind it
+	expires                 time.Time
 }
-
-const issuer = "smilesig standin; made up, good for tests only"
-
-// A binding is the URL that stands behind an opaque name in tokens.
-type binding struct{ name, callbackURL string }
 
 var withoutZeros = regexp.MustCompile(`^[1-9]\d*$`)
 
-// token answers POST /v3/token. Such a request has the API key itself in a
-// header.
-func (s *Server) token(c *call) reply {
+func (s *Server) bareID() string { return strings.TrimLeft(s.credential.PartnerID, "0") }
+
+// judgeAPIKey looks at the headers of POST /v3/token [spec].
+func (s *Server) judgeAPIKey(c *call) *reply {
 	partnerID, key := c.Header.Get("smileid-partner-id"), c.Header.Get("smileid-api-key")
 	switch {
 	case partnerID == "":
@@ -48,114 +37,102 @@ func (s *Server) token(c *call) reply {
 		return v3Refused(http.StatusBadRequest, "smileid-partner-id must be numeric with no leading zeros.")
 	case key == "":
 		return v3Refused(http.StatusBadRequest, "smileid-api-key header is required.")
-	case partnerID != strings.TrimLeft(s.credential.PartnerID, "0"):
+	case partnerID != s.bareID():
 		return v3Unauthorized("another partner")
-	case !hmac.Equal([]byte(key), []byte(s.credential.APIKey)):
+	case !equal(key, s.credential.APIKey):
 		return v3Unauthorized("another API key")
 	}
 	c.holds("the partner ID, without leading zeros, and the API key are ours")
-	form, refusal := v3Form(c, optional)
-	if refusal != nil {
-		return *refusal
-	}
-	bound, refusal := s.bind(form.text("payload"))
-	if refusal != nil {
-		return *refusal
-	}
-	return accepted(map[string]string{"token": s.newToken(&claims{
-		UserID: form.text("user_id"), Product: form.text("product"), Payload: bound,
-	})})
+	return nil
 }
 
-// bind returns the payload of a token as the token shows it. Opaque names stand
-// for the callback_url and for what identifies a person.
-func (s *Server) bind(payload string) (shown map[string]string, refusal *reply) {
-	if payload == "" {
-		return nil, nil
+func v3Unauthorized(why string) *reply {
+	return v3Refused(http.StatusUnauthorized, "Invalid authentication credentials.").because(why)
+}
+
+// giveToken answers POST /v3/token. What identifies a person is bound into the
+// token under an opaque name, and so is the callback_url [spec].
+func (s *Server) giveToken(c *call) *reply {
+	t := issued{userID: c.form["user_id"], product: c.form["product"]}
+	shown := members{}
+	if payload := c.form["payload"]; payload != "" && (json.Unmarshal([]byte(payload), &shown) != nil || len(payload) > largestParams) {
+		return v3Refused(http.StatusBadRequest, "Field 'payload' is invalid.")
 	}
-	var m members
-	if json.Unmarshal([]byte(payload), &m) != nil || len(payload) > largestKept {
-		a := v3Refused(http.StatusBadRequest, "Field 'payload' is invalid.")
-		return nil, &a
-	}
-	shown = map[string]string{}
-	for name := range m {
-		switch name {
-		case "country", "id_type":
-			shown[name] = m.text(name)
-		case "callback_url":
-			url, remark, fault := s.v3CallbackURL(m.text(name))
-			if url == "" {
-				a := v3Refused(http.StatusBadRequest, "Field 'payload.callback_url' is invalid.").remarking(cmp.Or(fault, remark))
-				return nil, &a
+	for name := range shown {
+		switch value := shown.text(name); name {
+		case "id_type":
+		case "country":
+			if !countryCode.MatchString(value) {
+				return missing(name)
 			}
-			shown[name] = s.addBinding(url)
+		case "consent":
+			if refusal := judgeConsent(shown[name]); refusal != nil {
+				return refusal
+			}
+		case "callback_url":
+			url, refusal := s.v3CallbackURL(c, value)
+			if refusal != nil || url == "" {
+				return missing(name).because("no callback_url that v3 takes")
+			}
+			t.callbackURL, t.callbackID = url, smileid.NewTypeID("callback")
+			shown[name], _ = json.Marshal(t.callbackID)
 		default:
-			shown[name] = smileid.NewTypeID("pii")
+			shown[name], _ = json.Marshal(smileid.NewTypeID("pii"))
 		}
 	}
-	return shown, nil
+	return accepted(http.StatusOK, map[string]string{"token": s.issue(t, shown)})
 }
 
-func (s *Server) addBinding(url string) (name string) {
+// webToken answers with a token for the web SDK, made like those of /v3/token.
+func (s *Server) webToken(*call) *reply {
+	return accepted(http.StatusOK, map[string]any{"success": true, "token": s.issue(issued{}, nil)})
+}
+
+// issue returns a JWT, because Smile ID's SDKs read exp [sdk]. Its last part is no
+// signature.
+func (s *Server) issue(t issued, payload members) string {
+	t.expires = s.now().Add(tokenLife)
+	claims, _ := json.Marshal(map[string]any{
+		"iss": "smilesig standin; made up, good for tests only", "partner_id": s.bareID(), "user_id": t.userID,
+		"product": t.product, "payload": payload, "iat": s.now().Unix(), "exp": t.expires.Unix(),
+	})
+	base64url := base64.RawURLEncoding.EncodeToString
+	t.token = base64url([]byte(`{"alg":"none-made-for-tests","typ":"JWT"}`)) + "." + base64url(claims) + "." + rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name = smileid.NewTypeID("callback")
-	s.bindings = newest(append(s.bindings, binding{name, url}), s.Keep)
-	return name
+	s.tokens = newest(append(s.tokens, t), s.Keep)
+	return t.token
 }
 
+// boundURL returns the URL behind a name that a token shows.
 func (s *Server) boundURL(name string) (url string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.bindings {
-		if b.name == name {
-			return b.callbackURL, true
-		}
+	i := slices.IndexFunc(s.tokens, func(t issued) bool { return name != "" && t.callbackID == name })
+	if i < 0 {
+		return "", false
 	}
-	return "", false
+	return s.tokens[i].callbackURL, true
 }
 
-// newToken returns a JWT that is good for 15 minutes. Only this Server can make
-// and check its last part. That part says that it was made for tests.
-func (s *Server) newToken(c *claims) string {
-	if c == nil {
-		c = new(claims)
+// judgeToken looks at the token of a request to v3.
+func (s *Server) judgeToken(c *call) *reply {
+	given := c.Header.Get("SmileID-Token")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.tokens, func(t issued) bool { return equal(t.token, given) })
+	switch {
+	case given == "":
+		return v3Unauthorized("no SmileID-Token")
+	case i < 0:
+		return v3Unauthorized("a token that is not from this stand-in")
+	case !s.now().Before(s.tokens[i].expires):
+		return v3Unauthorized("the token has expired")
 	}
-	c.Issuer, c.PartnerID = issuer, strings.TrimLeft(s.credential.PartnerID, "0")
-	c.IssuedAt, c.Expires = s.now().Unix(), s.now().Add(tokenLife).Unix()
-	text, _ := json.Marshal(c) // texts and numbers
-	signed := base64url([]byte(`{"alg":"none-made-for-tests","typ":"JWT"}`)) + "." + base64url(text)
-	return signed + "." + s.tokenMAC(signed)
-}
-
-func (s *Server) tokenMAC(signed string) string {
-	mac := hmac.New(sha256.New, s.tokenSecret)
-	mac.Write([]byte(signed))
-	return base64url(mac.Sum([]byte("made-for-tests:")))
-}
-
-func newTokenSecret() []byte { return []byte(rand.Text()) }
-
-func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-// readToken returns the claims of the request's token, or why it has none.
-func (s *Server) readToken(c *call) (claims, string) {
-	token := c.Header.Get("SmileID-Token")
-	if token == "" {
-		return claims{}, "no SmileID-Token"
-	}
-	end := strings.LastIndex(token, ".")
-	if end < 0 || !hmac.Equal([]byte(token[end+1:]), []byte(s.tokenMAC(token[:end]))) {
-		return claims{}, "a token that is not from this stand-in"
-	}
-	_, payload, _ := strings.Cut(token[:end], ".")
-	text, _ := base64.RawURLEncoding.DecodeString(payload) // ours
-	var read claims
-	json.Unmarshal(text, &read)
-	if s.now().Unix() >= read.Expires {
-		return claims{}, "the token has expired"
-	}
+	c.issued = s.tokens[i]
 	c.holds("the token is genuine and fresh")
-	return read, ""
+	if of := c.issued.product; of != "" && c.route.product != "" && of != c.route.product {
+		c.remark("the token is for another product; what Smile ID says to that is not known")
+	}
+	return nil
 }

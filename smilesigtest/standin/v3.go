@@ -1,13 +1,11 @@
 package standin
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
+	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,119 +14,65 @@ import (
 	"example.com/smilesig/smilesigtest/internal/smileid"
 )
 
-// What v3 answers is from its published OpenAPI description, unless it says
-// otherwise.
+func v3Time(t time.Time) string { return t.UTC().Format(smilesig.TimestampLayout) }
 
-// v3Refused returns an answer in v3's error envelope.
-func v3Refused(status int, message string) reply {
-	return reply{status: status, body: map[string]string{"status": http.StatusText(status), "message": message}, verdict: message}
-}
-
-func v3Unauthorized(why string) reply {
-	a := v3Refused(http.StatusUnauthorized, "Invalid authentication credentials.")
-	a.verdict = why
-	return a
-}
-
-// A form has the parts of a multipart body that are not files.
-type form map[string]string
-
-func (f form) text(name string) string { return f[name] }
-
-// Whether an endpoint needs a body.
-const (
-	required = true
-	optional = false
-)
-
-// v3Form reads a multipart body, the only kind that v3 takes.
-func v3Form(c *call, isRequired bool) (form, *reply) {
-	if len(c.body) == 0 && !isRequired {
-		return form{}, nil
-	}
-	mediaType, params, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	if err != nil || mediaType != "multipart/form-data" {
-		a := v3Refused(http.StatusUnsupportedMediaType, "Unsupported Media Type. Required Content-Type is multipart/form-data")
-		return nil, &a
-	}
-	f, err := readForm(multipart.NewReader(bytes.NewReader(c.body), params["boundary"]))
-	if err != nil {
-		a := v3Refused(http.StatusBadRequest, "Invalid request.")
-		a.verdict = "the multipart body cannot be read" // the error may quote it
-		return nil, &a
-	}
-	c.holds("the body is multipart/form-data")
-	return f, nil
-}
-
-func readForm(parts *multipart.Reader) (form, error) {
-	f := form{}
-	for {
-		part, err := parts.NextPart()
-		if err == io.EOF {
-			return f, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if part.FileName() != "" {
-			continue
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return nil, err
-		}
-		f[part.FormName()] = string(value)
-	}
-}
-
-// v3CallbackURL is like callbackURL, but text may also be the name of a bound
-// URL.
-func (s *Server) v3CallbackURL(text string) (url, remark, fault string) {
+// v3CallbackURL is like callbackURL, but takes https only [spec]. The text may also
+// be the name of a URL that is bound into a token.
+func (s *Server) v3CallbackURL(c *call, text string) (url string, refusal *reply) {
 	if bound, ok := s.boundURL(text); ok {
-		return bound, "", ""
+		return bound, nil
 	}
-	url, remark, fault = s.callbackURL(text)
-	if remark == "" && strings.HasPrefix(url, "http://") {
-		remark = "Smile ID takes https only for callback_url"
+	url, fault := s.callbackURL(c, text)
+	if strings.HasPrefix(strings.ToLower(text), "http:") {
+		fault = "v3 takes https only for callback_url; the Server's CallbackURL may be http"
 	}
-	return url, remark, fault
+	if fault != "" {
+		return "", missing("callback_url").because(fault)
+	}
+	return url, nil
 }
-
-var idempotencyKey = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 
 // v3Job reads the job that a request asks for, or refuses the request.
-func (s *Server) v3Job(c *call, product string) (j *job, remark string, refusal *reply) {
-	refuse := func(a reply) (*job, string, *reply) { return nil, "", &a }
-	token, why := s.readToken(c)
-	if why != "" {
-		return refuse(v3Unauthorized(why))
+func (s *Server) v3Job(c *call) (*job, *reply) {
+	if refusal := c.judgeFields(); refusal != nil {
+		return nil, refusal
 	}
-	f, refusal := v3Form(c, required)
-	if refusal != nil {
-		return nil, "", refusal
+	callbackURL := c.issued.callbackURL // what is bound takes precedence
+	if wanted := c.form["callback_url"]; callbackURL == "" && wanted != "" {
+		var refusal *reply
+		if callbackURL, refusal = s.v3CallbackURL(c, wanted); refusal != nil {
+			return nil, refusal
+		}
+	} else if callbackURL == "" {
+		if callbackURL = s.CallbackURL; callbackURL == "" && !c.route.isSync {
+			return nil, missing("callback_url").because("no callback_url, and the Server has no CallbackURL")
+		}
 	}
-	wanted := token.Payload["callback_url"] // a bound URL takes precedence
-	if wanted == "" {
-		wanted = f.text("callback_url")
+	params, ok := c.form.partnerParams()
+	if !ok {
+		return nil, v3Refused(http.StatusBadRequest, "Field 'partner_params' is invalid.")
 	}
-	callbackURL, remark, fault := s.v3CallbackURL(wanted)
-	params, isObject := partnerParams(f)
+	userID, ok := c.userID()
+	if !ok {
+		return nil, v3Refused(http.StatusForbidden, "Token is not authorized for this user ID.")
+	}
 	key := c.Header.Get("SmileID-Idempotency-Key")
-	switch {
-	case fault != "":
-		return refuse(v3Refused(http.StatusBadRequest, "Required field 'callback_url' is missing or invalid.").remarking(fault))
-	case !isObject:
-		return refuse(v3Refused(http.StatusBadRequest, "Field 'partner_params' is invalid."))
-	case key != "" && !idempotencyKey.MatchString(key):
-		return refuse(v3Refused(http.StatusBadRequest, "SmileID-Idempotency-Key is invalid."))
+	if key != "" && c.path != "/v3/aml/sync" { // the only one that has it [spec]
+		c.remark("SmileID-Idempotency-Key is for /v3/aml/sync only")
+		key = ""
 	}
-	userID := token.UserID
-	for _, given := range []string{c.Header.Get("User-ID"), f.text("user_id")} {
+	return &job{idempotencyKey: key, Job: smilesigtest.Job{
+		UserID: userID, Product: c.route.product, PartnerParams: params, CallbackURL: callbackURL, Placement: smilesig.InHeader,
+	}}, nil
+}
+
+// userID returns the user that token, header and form agree on, or a new one.
+func (c *call) userID() (userID string, ok bool) {
+	for _, given := range []string{c.issued.userID, c.Header.Get("User-ID"), c.form["user_id"]} {
 		switch {
 		case given == "" || given == userID:
-		case userID != "" || len(given) > largestKept:
-			return refuse(v3Refused(http.StatusForbidden, "Token is not authorized for this user ID."))
+		case userID != "" || len(given) > largestName:
+			return "", false
 		default:
 			userID = given
 		}
@@ -136,186 +80,151 @@ func (s *Server) v3Job(c *call, product string) (j *job, remark string, refusal 
 	if userID == "" {
 		userID = smileid.NewTypeID("user")
 	}
-	return &job{idempotencyKey: key, Job: smilesigtest.Job{
-		UserID: userID, Product: product, PartnerParams: params, CallbackURL: callbackURL, Placement: smilesig.InHeader, Created: s.now(),
-	}}, remark, nil
+	return userID, true
 }
 
-// partnerParams returns partner_params with the sandbox_result that some requests
-// have beside it [sdk].
-func partnerParams(f form) (params json.RawMessage, isObject bool) {
-	text := f.text("partner_params")
-	asked := f.text("sandbox_result")
-	if text == "" && asked == "" {
-		return nil, true
-	}
-	m := members{}
-	if text != "" && (json.Unmarshal([]byte(text), &m) != nil || m == nil || len(text) > largestKept) {
-		return nil, false
-	}
-	if asked != "" && m["sandbox_result"] == nil {
-		m["sandbox_result"], _ = json.Marshal(asked)
-	}
-	params, _ = json.Marshal(m) // made of JSON
-	return params, true
-}
-
-// v3Later answers 202 and sends a webhook.
-func v3Later(product string) func(*Server, *call) reply {
-	return func(s *Server, c *call) reply {
-		j, remark, refusal := s.v3Job(c, product)
-		if refusal != nil {
-			return *refusal
+// v3Result answers a synchronous call, signed in its headers. A job without a
+// result is no 200 [spec].
+func (s *Server) v3Result(c *call, j smilesigtest.Job) *reply {
+	a := accepted(http.StatusOK, s.result(j))
+	if j.Outcomes[len(j.Outcomes)-1] == smilesigtest.Failed {
+		a = v3Refused(http.StatusFailedDependency, "Unable to verify ID: the ID authority is unavailable.").because("accepted; the job has failed")
+		if j.Product == "one_time_aml" {
+			a = v3Refused(http.StatusRequestTimeout, "The screening provider did not respond in time.").because(a.verdict)
 		}
-		if j.CallbackURL == "" && remark == "" {
-			remark = "no callback_url, so no webhook is sent: Smile ID sends it to the partner's default"
-		}
-		s.addJob(j)
-		a := accepted(map[string]string{
-			"status": "accepted", "message": "Job submitted successfully", "job_id": j.ID, "user_id": j.UserID,
-			"created_at": v3Time(j.Created),
-		}).remarking(remark)
-		a.status = http.StatusAccepted
-		a.then = func() { s.conclude(j, s.decide(j)) }
-		return a
 	}
-}
-
-// v3Now answers with the result, signed in the answer's headers. The same
-// idempotency key gets the same job.
-func v3Now(product string) func(*Server, *call) reply {
-	return func(s *Server, c *call) reply {
-		j, remark, refusal := s.v3Job(c, product)
-		if refusal != nil {
-			return *refusal
-		}
-		if key := j.idempotencyKey; key != "" {
-			before := s.findJob(func(j *job) bool { return j.idempotencyKey == key && j.Product == product && j.isDecided() })
-			if before != nil {
-				return s.v3Result(before, before.outcome()).remarking("the job of this idempotency key")
-			}
-		}
-		s.addJob(j)
-		o := s.decideNow(j)
-		a := s.v3Result(j, o).remarking(remark)
-		a.then = func() { s.reach(j, o) }
-		return a
-	}
-}
-
-func (s *Server) v3Result(j *job, o smilesigtest.Outcome) reply {
-	a := accepted(s.result(j, o))
 	a.header = http.Header{}
 	a.header.Set("SmileID-Job-ID", j.ID)
 	a.header.Set("User-ID", j.UserID)
-	if pair := s.pair(s.Answers); pair != nil {
+	if pair := s.pair(s.callbackCredential(), s.Answers); pair != nil && a.status == http.StatusOK {
 		a.header.Set("Response-Timestamp", pair.Timestamp)
 		a.header.Set("Response-Signature", pair.Signature)
 	}
 	return a
 }
 
-func v3Time(t time.Time) string { return t.UTC().Format(smilesig.TimestampLayout) }
+var jobID = regexp.MustCompile(`^job_[0-9a-hjkmnp-tv-z]{26}$`) // [spec]
 
-// v3Status answers with the state of a job.
-func (s *Server) v3Status(c *call) reply {
-	if _, why := s.readToken(c); why != "" {
-		return v3Unauthorized(why)
+// v3JobOf returns a copy of the job in the path, or refuses the request. param is
+// Smile ID's name for it.
+func (s *Server) v3JobOf(c *call, param string) (*job, *reply) {
+	id := c.segment(2)
+	if !jobID.MatchString(id) {
+		return nil, v3Refused(http.StatusBadRequest, `"`+param+`" must be a valid TypeID with prefix 'job_'`)
 	}
-	id := strings.TrimPrefix(c.path, "/v3/status/")
-	status := map[string]string{"status": "not_found", "job_id": id, "user_id": "unknown", "message": "Job not found", "created_at": v3Time(s.now())}
-	a := accepted(status)
-	j := s.v3JobByID(id)
-	switch {
-	case j == nil:
-		a.status, a.verdict = http.StatusNotFound, "no such job"
-		return a
-	case !j.isDecided():
-		a.status = http.StatusAccepted
-		status["status"], status["message"] = "processing", "Job is still processing"
-	default:
-		status["status"], status["message"] = s.v3StatusOf(j), "Job completed"
+	j, now := s.find(func(j *job) bool { return j.ID == id && j.Placement == smilesig.InHeader })
+	if j == nil {
+		return nil, v3Refused(http.StatusNotFound, "Job not found")
 	}
-	status["user_id"] = j.UserID
+	return &now, nil
+}
+
+// v3Status answers with the state of a job. created_at is the time of the answer.
+func (s *Server) v3Status(c *call) *reply {
+	j, refusal := s.v3JobOf(c, "jobId")
+	if refusal != nil && refusal.status != http.StatusNotFound {
+		return refusal
+	}
+	id, userID, message := c.segment(2), "unknown", "Job completed"
+	var said struct{ Status string }
+	a := accepted(http.StatusOK, nil)
+	if refusal != nil {
+		a, said.Status, message = refusal, "not_found", "Job not found"
+	} else if userID = j.UserID; !j.isDecided() {
+		a.status, said.Status, message = http.StatusAccepted, "processing", "Job is still processing"
+	} else {
+		json.Unmarshal(s.result(j.Job), &said) // made by us
+	}
+	a.header = http.Header{"api_version": {smileid.APIVersion}, "job_id": {id}, "user_id": {userID}}
+	a.body = map[string]string{
+		"status": said.Status, "job_id": id, "user_id": userID, "message": message, "created_at": v3Time(s.now()),
+	}
 	return a
 }
 
-// v3StatusOf returns the status that the webhook of j reports.
-func (s *Server) v3StatusOf(j *job) string {
-	var result struct{ Status string }
-	json.Unmarshal(s.result(j, j.outcome()), &result) // made by us
-	return result.Status
-}
-
-func (s *Server) v3JobByID(id string) *job {
-	return s.findJob(func(j *job) bool { return j.ID == id && j.Placement == smilesig.InHeader })
-}
-
-// v3Replay sends the webhook of a decided job again, signed afresh. Whether Smile
-// ID signs it afresh is not known.
-func (s *Server) v3Replay(c *call) reply {
-	if _, why := s.readToken(c); why != "" {
-		return v3Unauthorized(why)
-	}
-	f, refusal := v3Form(c, optional)
+// v3Replay sends the webhook of a decided job again.
+func (s *Server) v3Replay(c *call) *reply {
+	j, refusal := s.v3JobOf(c, "job_id")
 	if refusal != nil {
-		return *refusal
+		return refusal
 	}
-	j := s.v3JobByID(strings.TrimPrefix(c.path, "/v3/replay/"))
-	switch {
-	case j == nil:
-		return v3Refused(http.StatusNotFound, "Job not found")
-	case !j.isDecided():
+	if !j.isDecided() {
 		return v3Refused(http.StatusConflict, "Job is still processing. Callbacks can only be replayed for completed jobs.")
 	}
-	callbackURL, remark, fault := s.v3CallbackURL(f.text("callback_url"))
-	if callbackURL == "" && fault == "" {
-		callbackURL = j.CallbackURL
+	if wanted := c.form["callback_url"]; wanted != "" {
+		if j.CallbackURL, refusal = s.v3CallbackURL(c, wanted); refusal != nil {
+			return refusal
+		}
 	}
-	if callbackURL == "" {
-		return v3Refused(http.StatusBadRequest, "No valid callback URL available").remarking(fault)
+	if j.CallbackURL == "" {
+		return v3Refused(http.StatusBadRequest, "No valid callback URL available")
 	}
-	a := accepted(map[string]string{
+	a := accepted(http.StatusAccepted, map[string]string{
 		"status": "accepted", "job_id": j.ID, "user_id": j.UserID, "message": "Callback replay queued successfully.",
-	}).remarking(remark)
-	a.status = http.StatusAccepted
-	a.then = func() { s.deliverLater(callbackURL, s.callback(j.Job, j.outcome())) }
+	})
+	a.then = func() { s.deliverLater(j.CallbackURL, s.callback(j.Job)) }
 	return a
 }
 
-func (s *Server) v3ReportFraud(c *call) reply {
-	if _, why := s.readToken(c); why != "" {
-		return v3Unauthorized(why)
+var fraudReasons = strings.Fields(`FIRST_PARTY_FRAUD SECOND_PARTY_FRAUD THIRD_PARTY_FRAUD SYNTHETIC_IDENTITY
+	ACCOUNT_TAKEOVER DOCUMENT_FORGERY IDENTITY_FARMING MULE_ACCOUNT OTHER`) // [spec]
+
+// reportFraud accepts a report about a user who had a job [spec].
+func (s *Server) reportFraud(c *call) *reply {
+	userID, f := c.segment(2), c.form
+	isFraud := f["is_fraud"] == "true"
+	_, noEmail := mail.ParseAddress(f["reported_by"])
+	known, _ := s.find(func(j *job) bool { return j.UserID == userID })
+	switch {
+	case !isFraud && f["is_fraud"] != "false":
+		return missing("is_fraud")
+	case isFraud && !slices.Contains(fraudReasons, f["reason"]):
+		return missing("reason")
+	case f["notes"] == "" && (!isFraud || f["reason"] == "OTHER"), len(f["notes"]) > 500:
+		return missing("notes")
+	case noEmail != nil:
+		return missing("reported_by")
+	case known == nil:
+		return v3Refused(http.StatusNotFound, "User not found")
 	}
-	userID, isReport := strings.CutSuffix(strings.TrimPrefix(c.path, "/v3/users/"), "/report_fraud")
-	if !isReport {
-		return c.refused(http.StatusNotFound, noEndpoint)
-	}
-	if _, refusal := v3Form(c, required); refusal != nil {
-		return *refusal
-	}
-	return accepted(map[string]string{"status": "success", "message": "User updated", "user_id": userID})
+	return accepted(http.StatusAccepted, map[string]string{"status": "accepted", "message": "Fraud report accepted", "user_id": userID})
 }
 
-// v3Services answers with short lists [sdk].
-func (s *Server) v3Services(c *call) reply {
-	switch strings.TrimPrefix(c.path, "/v3/services/") {
-	case "bank_codes":
-		return accepted(map[string]any{"bank_codes": []any{map[string]string{"code": "000", "country": "NG", "name": "A Made-Up Bank"}}})
-	case "supported_id_types":
-		return accepted(map[string]any{"id_types": []any{map[string]any{
-			"country": "NG", "type": "NIN_V2", "label": "NIN", "regex": `^\d{11}$`, "required_fields": []string{"id_number"},
-		}}})
-	case "supported_documents":
-		return accepted(map[string]any{"valid_documents": []any{map[string]any{
-			"country":  map[string]string{"code": "KE", "name": "Kenya", "continent": "Africa"},
-			"id_types": []any{map[string]any{"code": "PASSPORT", "name": "Passport", "example": []string{}, "has_back": false}},
-		}}})
-	case "id_status":
-		if _, why := s.readToken(c); why != "" {
-			return v3Unauthorized(why)
+// idStatus says that every authority is online [spec].
+func (s *Server) idStatus(c *call) *reply {
+	for _, name := range []string{"country", "id_type"} {
+		if c.URL.Query().Get(name) == "" {
+			return v3Refused(http.StatusBadRequest, `"`+name+`" is required`)
 		}
-		return accepted(map[string]string{"last_known_status": "online", "last_check_status": "online"})
 	}
-	return c.refused(http.StatusNotFound, noEndpoint)
+	return accepted(http.StatusOK, map[string]string{
+		"last_checked": v3Time(s.now()), "last_check_status": "success", "last_known_status": "online",
+		"last_hour_success_rate": "95%", "last_check_success_rate": "90%",
+	})
+}
+
+var newsCategories = strings.Fields(`arms_trafficking credit_update environmental_crime financial_crime
+	human_rights_violation leadership_change legal_risk location_change narcotics other other_crime
+	ownership_change product_change regulatory sexual_crime technology_event terrorism violent_crime`) // [spec]
+
+// news answers about a person of a monitored job. There is one person, ref_001.
+func (s *Server) news(c *call) *reply {
+	id, category := c.segment(3), c.URL.Query().Get("news_category")
+	j, _ := s.find(func(j *job) bool { return j.ID == id && j.Product == "aml" })
+	switch {
+	case category == "":
+		return v3Refused(http.StatusBadRequest, "news_category is required")
+	case !slices.Contains(newsCategories, category):
+		return v3Refused(http.StatusBadRequest, "news_category must be one of: "+strings.Join(newsCategories, ", "))
+	case j == nil:
+		return v3Refused(http.StatusNotFound, "No AML job found for this partner")
+	case c.segment(5) != "ref_001":
+		return v3Refused(http.StatusNotFound, "REF not found for this AML job")
+	}
+	a := always("news")(s, c)
+	a.body = map[string]any{
+		"job_id": id, "product": "aml_monitoring_news", "user_id": j.UserID, "news": a.body,
+		"meta": map[string]int{"current_page": 1, "limit": 25, "total_count": 1},
+	}
+	return a
 }

@@ -11,11 +11,41 @@ import (
 	"example.com/smilesig"
 )
 
-// JobTypes has the job_type of each product [docs].
-var JobTypes = map[string]int{
-	"biometric_kyc": 1, "smartselfie_authentication": 2, "smartselfie_enrollment": 4,
-	"enhanced_kyc": 5, "basic_kyc": 5, "document_verification": 6, "business_verification": 7,
-	"aml_check": 10, "enhanced_document_verification": 11,
+// A Product has a name in v1 and v2, another in v3, or none, and the job_type of v1
+// and v2 [docs].
+type Product struct {
+	V1, V3  string
+	JobType int
+}
+
+// Products has one product for each job_type before any other.
+var Products = []Product{
+	{"biometric_kyc", "biometric_kyc", 1},
+	{"smartselfie_authentication", "smart_selfie_authentication", 2},
+	{"smartselfie_enrollment", "smart_selfie_registration", 4},
+	{"enhanced_kyc", "enhanced_kyc", 5},
+	{"basic_kyc", "", 5},
+	{"document_verification", "document_verification", 6},
+	{"document_verification", "residency_document_verification", 6},
+	{"business_verification", "", 7},
+	{"aml_check", "one_time_aml", 10},
+	{"enhanced_document_verification", "enhanced_document_verification", 11},
+}
+
+// JobType returns the job_type of a product by either name, or 0.
+func JobType(product string) int {
+	for _, p := range Products {
+		if product != "" && (product == p.V1 || product == p.V3) {
+			return p.JobType
+		}
+	}
+	return 0
+}
+
+// HasIDHalf reports whether callbacks first tell of the ID of a job, and then of
+// the face.
+func HasIDHalf(product string, placement smilesig.Placement) bool {
+	return product == "biometric_kyc" && placement != smilesig.InHeader
 }
 
 // APIVersion goes into webhooks [docs].
