@@ -1,12 +1,12 @@
 package smilesigtest
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"time"
@@ -116,51 +116,19 @@ func (c Callback) Doubled() Callback {
 // be signed if its Credential is refused, or if the pair goes into a Body that is
 // not a JSON object.
 func (c Callback) Request(target string) *http.Request {
-	received, err := c.received(target)
+	header, body, err := c.Signed()
 	if err != nil {
 		panic(err)
 	}
+	received := httptest.NewRequest(http.MethodPost, target, bytes.NewReader(body))
+	received.Header, received.RequestURI = header, received.URL.RequestURI()
 	return received
-}
-
-// received lets net/http write the request and read it again, so that it has
-// the shape that a server gives it.
-func (c Callback) received(target string) (*http.Request, error) {
-	here := &url.URL{Scheme: "http", Host: "example.com", Path: "/"}
-	to, err := here.Parse(target)
-	if err != nil {
-		return nil, err
-	}
-	sent, err := c.outgoing(context.Background(), to.String())
-	if err != nil {
-		return nil, err
-	}
-	var wire bytes.Buffer
-	if err := sent.Write(&wire); err != nil {
-		return nil, err
-	}
-	received, err := http.ReadRequest(bufio.NewReader(&wire))
-	if err == nil {
-		received.RemoteAddr = "192.0.2.1:1234" // an address that belongs to nobody
-	}
-	return received, err
 }
 
 // Send posts c to url once and returns the answer. The caller closes its body. A
 // nil client means http.DefaultClient. Send returns an error if c cannot be
 // signed (see [Callback.Request]) or client returns one.
 func (c Callback) Send(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
-	req, err := c.outgoing(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	if client == nil {
-		client = http.DefaultClient
-	}
-	return client.Do(req)
-}
-
-func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, error) {
 	header, body, err := c.Signed()
 	if err != nil {
 		return nil, err
@@ -170,7 +138,7 @@ func (c Callback) outgoing(ctx context.Context, url string) (*http.Request, erro
 		return nil, fmt.Errorf("smilesigtest: %w", err)
 	}
 	req.Header = header
-	return req, nil
+	return cmp.Or(client, http.DefaultClient).Do(req)
 }
 
 // Signed returns the headers and the body that Send sends, for a test of

@@ -144,7 +144,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 func TestWhatIsNoURL(t *testing.T) {
 	t.Parallel()
 	cb := smilesigtest.NewCallback(credential, []byte(`{}`))
-	for _, target := range []string{"/%zz", "http://[::1", "mailto:somebody"} {
+	for _, target := range []string{"/%zz", "http://[::1"} {
 		assert.Panics(t, func() { cb.Request(target) }, target)
 	}
 	for _, url := range []string{"/callbacks", "http://[::1"} {

@@ -1,12 +1,16 @@
 package standin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
 
 	"example.com/smilesig"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/internal/smileid"
 )
@@ -54,19 +58,18 @@ func (j *job) snapshot() job {
 	return copied
 }
 
-// outcome returns the newest outcome, and whether it is a result, even a
-// provisional one.
-func (j *job) outcome() (newest smilesigtest.Outcome, isDecided bool) {
-	if len(j.Outcomes) == 0 {
-		return 0, false
-	}
-	newest = j.Outcomes[len(j.Outcomes)-1]
-	return newest, newest != smilesigtest.IDValidated
+func newestOf(j smilesigtest.Job) smilesigtest.Outcome { return j.Outcomes[len(j.Outcomes)-1] }
+
+// isDecided reports whether there is a result, even a provisional one.
+func (j *job) isDecided() bool {
+	return slices.ContainsFunc(j.Outcomes, func(o smilesigtest.Outcome) bool { return o != smilesigtest.IDValidated })
 }
 
-func (j *job) isDecided() bool {
-	_, is := j.outcome()
-	return is
+// asItIs returns a copy of j.
+func (s *Server) asItIs(j *job) job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return j.snapshot()
 }
 
 // find returns the newest job for which is returns true, and a copy of it as it is
@@ -103,13 +106,10 @@ func (s *Server) Conclude(id string, outcomes ...smilesigtest.Outcome) error {
 
 // decide returns what Outcomes decides.
 func (s *Server) decide(j *job) []smilesigtest.Outcome {
-	s.mu.Lock()
-	asked := j.snapshot().Job
-	s.mu.Unlock()
 	if s.Outcomes == nil {
-		return bySandboxResult(asked)
+		return bySandboxResult(s.asItIs(j).Job)
 	}
-	return s.Outcomes(asked)
+	return s.Outcomes(s.asItIs(j).Job)
 }
 
 // decideNow returns the last outcome. Without an outcome it returns Approved,
@@ -128,17 +128,20 @@ func (s *Server) conclude(j *job, outcomes []smilesigtest.Outcome) {
 	if len(outcomes) == 0 || !s.begin() {
 		return
 	}
-	reached := s.reach(j, outcomes[0])
-	s.emit(Event{Job: &reached})
+	reached := s.announce(j, outcomes[0])
 	go func() {
 		defer s.end()
 		s.tell(reached)
 		for _, o := range outcomes[1:] {
-			reached := s.reach(j, o)
-			s.emit(Event{Job: &reached})
-			s.tell(reached)
+			s.tell(s.announce(j, o))
 		}
 	}()
+}
+
+func (s *Server) announce(j *job, o smilesigtest.Outcome) smilesigtest.Job {
+	reached := s.reach(j, o)
+	s.emit(Event{Job: &reached})
+	return reached
 }
 
 // reach makes an outcome known, and returns the job as it is then.
@@ -148,9 +151,9 @@ func (s *Server) reach(j *job, o smilesigtest.Outcome) smilesigtest.Job {
 	if o == smilesigtest.IDValidated && !smileid.HasIDHalf(j.Product, j.Placement) {
 		o = smilesigtest.Provisional // as Job.Callback reports it
 	}
-	_, wasDecided := j.outcome()
+	wasDecided := j.isDecided()
 	j.Outcomes, j.Completed = append(j.Outcomes, o), s.now()
-	if _, isDecided := j.outcome(); isDecided && !wasDecided {
+	if j.isDecided() && !wasDecided {
 		close(j.decided)
 	}
 	return j.snapshot().Job
@@ -167,20 +170,124 @@ func (s *Server) tell(j smilesigtest.Job) {
 // callback returns the callback with the newest outcome of j, signed for the
 // Server's time.
 func (s *Server) callback(j smilesigtest.Job) smilesigtest.Callback {
-	cb := j.Callback(s.callbackCredential(), j.Outcomes[len(j.Outcomes)-1])
+	cb := j.Callback(s.callbackCredential(), newestOf(j))
 	cb.Time = s.timeToSign()
 	return cb
 }
 
-// callbackCredential returns the credential that signs callbacks.
 func (s *Server) callbackCredential() smilesig.Credential {
-	if s.CallbackCredential == (smilesig.Credential{}) {
-		return s.credential
-	}
-	return s.CallbackCredential
+	return cmp.Or(s.CallbackCredential, s.credential)
 }
 
 // result returns the body with the newest outcome of j.
 func (s *Server) result(j smilesigtest.Job) json.RawMessage {
-	return j.Callback(s.credential, j.Outcomes[len(j.Outcomes)-1]).Body
+	return j.Callback(s.credential, newestOf(j)).Body
+}
+
+// bySandboxResult decides as Smile ID's sandbox does.
+func bySandboxResult(j smilesigtest.Job) []smilesigtest.Outcome {
+	var params struct {
+		SandboxResult any `json:"sandbox_result"` // text or number
+	}
+	json.Unmarshal(j.PartnerParams, &params) // what cannot be read asks for nothing
+	asked := ""
+	if params.SandboxResult != nil {
+		asked = fmt.Sprint(params.SandboxResult)
+	}
+	outcomes, ok := outcomesFor(asked, j.Product)
+	if !ok {
+		outcomes = []smilesigtest.Outcome{smilesigtest.Approved}
+	}
+	if smileid.HasIDHalf(j.Product, j.Placement) && outcomes[0] != smilesigtest.Failed {
+		outcomes = append([]smilesigtest.Outcome{smilesigtest.IDValidated}, outcomes...)
+	}
+	return outcomes
+}
+
+// outcomesFor returns the outcomes of a sandbox_result. 0, 1 and 2 are v1's [docs],
+// and we assume that a final result follows a provisional one. "failed" is our own,
+// because v1 has nothing for it. v3 has result codes [spec].
+func outcomesFor(asked, product string) (outcomes []smilesigtest.Outcome, ok bool) {
+	switch asked {
+	case "", "0":
+		return []smilesigtest.Outcome{smilesigtest.Approved}, true
+	case "1":
+		return []smilesigtest.Outcome{smilesigtest.Declined}, true
+	case "2":
+		return []smilesigtest.Outcome{smilesigtest.Provisional, smilesigtest.Approved}, true
+	case "failed":
+		return []smilesigtest.Outcome{smilesigtest.Failed}, true
+	}
+	o, ok := byCode[codeOutcome(asked, product)]
+	return []smilesigtest.Outcome{o}, ok
+}
+
+var byCode = map[result.Outcome]smilesigtest.Outcome{
+	result.Approved: smilesigtest.Approved, result.Rejected: smilesigtest.Declined,
+	result.Review: smilesigtest.Provisional, result.NoVerdict: smilesigtest.Failed,
+}
+
+var resultCode = regexp.MustCompile(`^\d{1,4}$`)
+
+// codeOutcome returns what a code means for the product, or for every product that
+// has it: Smile ID's own example for biometric KYC is a code of authentication.
+func codeOutcome(code, product string) result.Outcome {
+	if !resultCode.MatchString(code) {
+		return result.Unknown
+	}
+	ofAny, _ := result.Parse(fmt.Appendf(nil, `{"ResultCode":"%04s"}`, code))
+	ofProduct, _ := result.Parse(fmt.Appendf(nil, `{"ResultCode":"%04s","PartnerParams":{"job_type":%d}}`, code, smileid.JobTypes[product]))
+	return cmp.Or(ofProduct.Outcome, ofAny.Outcome) // Unknown is 0
+}
+
+// verify starts a job. A synchronous call answers with its result; otherwise the
+// result goes to the callback_url.
+func (s *Server) verify(c *call) *reply {
+	newJob := s.v1Job
+	if c.isV3() {
+		newJob = s.v3Job
+	}
+	j, refusal := newJob(c)
+	if refusal != nil {
+		return refusal
+	}
+	same := s.addJob(j, func(other *job) bool { return j.idempotencyKey != "" && other.idempotencyKey == j.idempotencyKey })
+	if same != nil {
+		return s.verifyAgain(c, same)
+	}
+	if c.route.isSync {
+		reached := s.reach(j, s.decideNow(j))
+		a := s.resultNow(c, reached)
+		a.then = func() { s.emit(Event{Job: &reached}) }
+		return a
+	}
+	a := accepted(http.StatusOK, map[string]any{"success": true, "smile_job_id": j.ID})
+	if c.isV3() {
+		a = accepted(http.StatusAccepted, map[string]string{
+			"status": "accepted", "message": "Job submitted successfully", "job_id": j.ID, "user_id": j.UserID,
+			"created_at": v3Time(j.Created),
+		})
+	}
+	a.then = func() { s.conclude(j, s.decide(j)) }
+	return a
+}
+
+// verifyAgain answers with the result of the job that has the same idempotency key.
+// That job may just be under way.
+func (s *Server) verifyAgain(c *call, same *job) *reply {
+	select {
+	case <-same.decided:
+	case <-s.ctx.Done():
+		return c.refused(http.StatusServiceUnavailable, "the stand-in is closed")
+	}
+	c.remark("the job of this idempotency key")
+	return s.resultNow(c, s.asItIs(same).Job)
+}
+
+// resultNow answers with the newest outcome of j, signed.
+func (s *Server) resultNow(c *call, j smilesigtest.Job) *reply {
+	if c.isV3() {
+		return s.v3Result(c, j)
+	}
+	return accepted(http.StatusOK, s.signed(s.result(j), Untampered))
 }

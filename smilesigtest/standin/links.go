@@ -39,23 +39,18 @@ func (c *call) newLink(ref string) (link, *reply) {
 	}
 	var idTypes []map[string]string
 	json.Unmarshal([]byte(c.form["id_types"]), &idTypes) // what cannot be read is missing
-	isSingleUse := c.form["is_single_use"] == "true"
+	l["id_types"], l["is_single_use"], l["ref_id"] = idTypes, c.form["is_single_use"] == "true", ref
 	switch {
-	case len(idTypes) == 0:
-		return nil, missing("id_types")
-	case c.form["name"] == "":
-		return nil, missing("name")
-	case c.form["notice_privacy_policy_url"] == "":
-		return nil, missing("notice_privacy_policy_url")
-	case !isSingleUse && c.form["is_single_use"] != "false":
-		return nil, missing("is_single_use")
-	case !isSingleUse:
+	case l["is_single_use"] == false:
 		l["user_id"] = nil
 	case c.form["user_id"] == "":
 		l["user_id"] = smileid.NewTypeID("user")
 	}
-	l["id_types"], l["is_single_use"], l["ref_id"] = idTypes, isSingleUse, ref
-	return l, nil
+	return l, firstMissing(
+		field{"id_types", len(idTypes) > 0}, field{"name", c.form["name"] != ""},
+		field{"notice_privacy_policy_url", c.form["notice_privacy_policy_url"] != ""},
+		field{"is_single_use", l["is_single_use"] == true || c.form["is_single_use"] == "false"},
+	)
 }
 
 func (s *Server) createLink(c *call) *reply {
@@ -86,11 +81,9 @@ func (s *Server) link(c *call) *reply {
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.links, func(l link) bool { return l["ref_id"] == ref })
 	switch {
-	case i < 0 && c.isV3():
-		return v3Refused(http.StatusNotFound, "Link not found")
 	case i < 0:
 		return c.refused(http.StatusNotFound, "no such link")
-	case c.Method != put:
+	case c.Method != http.MethodPut:
 		return accepted(http.StatusOK, s.links[i])
 	}
 	changed, refusal := c.newLink(ref)

@@ -85,6 +85,22 @@ func missing(field string) *reply {
 	return v3Refused(http.StatusBadRequest, "Required field '"+field+"' is missing or invalid.")
 }
 
+// firstMissing refuses a request to v3 for the first of these fields that is not
+// well, if any.
+func firstMissing(fields ...field) *reply {
+	for _, f := range fields {
+		if !f.isWell {
+			return missing(f.name)
+		}
+	}
+	return nil
+}
+
+type field struct {
+	name   string
+	isWell bool
+}
+
 // because gives a refusal a verdict that says more than its answer.
 func (a *reply) because(why string) *reply {
 	a.verdict = why

@@ -2,15 +2,21 @@ package standin
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -123,7 +129,6 @@ type Server struct {
 	largestBody int64             // a field for tests
 	reading     chan struct{}     // has an element for each large body that is read
 	servers     []*http.Server
-	client      deliveryClient
 	ctx         context.Context    // of what goes on here
 	cancel      context.CancelFunc // ends it
 	serving     sync.WaitGroup
@@ -132,7 +137,7 @@ type Server struct {
 	mu         sync.Mutex
 	closed     bool
 	underWay   int       // requests and deliveries
-	idle       sync.Cond // signals that underWay is 0; its lock is mu
+	idle       sync.Cond // signals that underWay has fallen; its lock is mu
 	requests   []Request
 	deliveries []*Delivery
 	delivered  int // how many deliveries there were
@@ -142,9 +147,9 @@ type Server struct {
 	lastSigned time.Time // of the callbacks
 }
 
-// New starts a Server for a test, on a free port, after configure has set
-// its fields. The Server is closed when the test ends. New fails the test
-// if it cannot start the Server.
+// New starts a Server for a test, on a free port, after configure has set its
+// fields. The Server is closed when the test ends. New fails the test if it cannot
+// start the Server.
 func New(tb testing.TB, credential smilesig.Credential, configure ...func(*Server)) *Server {
 	tb.Helper()
 	s, err := Start("127.0.0.1:0", credential, configure...)
@@ -186,13 +191,7 @@ func start(addr string, credential smilesig.Credential, configure []func(*Server
 		api.Close()
 		return nil, fmt.Errorf("standin: %w", err)
 	}
-	s := &Server{
-		host:        host,
-		credential:  credential,
-		largestBody: largestBody,
-		reading:     make(chan struct{}, largeBodies),
-		client:      newDeliveryClient(),
-	}
+	s := &Server{host: host, credential: credential, largestBody: largestBody, reading: make(chan struct{}, largeBodies)}
 	s.idle.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, set := range configure {
@@ -273,9 +272,7 @@ func (s *Server) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.underWay--
-	if s.underWay == 0 {
-		s.idle.Broadcast()
-	}
+	s.idle.Broadcast()
 }
 
 // ServeHTTP answers a request to the API.
@@ -344,4 +341,33 @@ func (s *Server) now() time.Time {
 		return time.Now()
 	}
 	return s.Now()
+}
+
+// Certificate returns the certificate that StartTLS made. It returns nil without
+// TLS. A client trusts the Server if its tls.Config has it among the RootCAs.
+func (s *Server) Certificate() *x509.Certificate { return s.certificate }
+
+// makeCertificate makes a self-signed certificate. It is valid from a day ago
+// until a year from now.
+func (s *Server) makeCertificate() *tls.Config {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // crypto/rand never fails
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: "smilesig standin, made for tests"},
+		NotBefore:    time.Now().Add(-24 * time.Hour),
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:         true, BasicConstraintsValid: true,
+	}
+	for _, host := range slices.Concat([]string{s.host, "localhost", "127.0.0.1"}, s.Hosts) {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	der, _ := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	s.certificate, _ = x509.ParseCertificate(der) // what was just made
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }

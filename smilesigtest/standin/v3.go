@@ -1,7 +1,12 @@
 package standin
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/mail"
 	"regexp"
@@ -37,16 +42,15 @@ func (s *Server) v3Job(c *call) (*job, *reply) {
 	if refusal := c.judgeFields(); refusal != nil {
 		return nil, refusal
 	}
-	callbackURL := c.issued.callbackURL // what is bound takes precedence
-	if wanted := c.form["callback_url"]; callbackURL == "" && wanted != "" {
+	callbackURL, wanted := cmp.Or(c.issued.callbackURL, s.CallbackURL), c.form["callback_url"]
+	if c.issued.callbackURL == "" && wanted != "" { // what is bound takes precedence
 		var refusal *reply
 		if callbackURL, refusal = s.v3CallbackURL(c, wanted); refusal != nil {
 			return nil, refusal
 		}
-	} else if callbackURL == "" {
-		if callbackURL = s.CallbackURL; callbackURL == "" && !c.route.isSync {
-			return nil, missing("callback_url").because("no callback_url, and the Server has no CallbackURL")
-		}
+	}
+	if callbackURL == "" && wanted == "" && !c.route.isSync {
+		return nil, missing("callback_url").because("no callback_url, and the Server has no CallbackURL")
 	}
 	params, ok := c.form.partnerParams()
 	if !ok {
@@ -87,7 +91,7 @@ func (c *call) userID() (userID string, ok bool) {
 // result is no 200 [spec].
 func (s *Server) v3Result(c *call, j smilesigtest.Job) *reply {
 	a := accepted(http.StatusOK, s.result(j))
-	if j.Outcomes[len(j.Outcomes)-1] == smilesigtest.Failed {
+	if newestOf(j) == smilesigtest.Failed {
 		a = v3Refused(http.StatusFailedDependency, "Unable to verify ID: the ID authority is unavailable.").because("accepted; the job has failed")
 		if j.Product == "one_time_aml" {
 			a = v3Refused(http.StatusRequestTimeout, "The screening provider did not respond in time.").because(a.verdict)
@@ -175,15 +179,15 @@ func (s *Server) reportFraud(c *call) *reply {
 	isFraud := f["is_fraud"] == "true"
 	_, noEmail := mail.ParseAddress(f["reported_by"])
 	known, _ := s.find(func(j *job) bool { return j.UserID == userID })
+	refusal := firstMissing(
+		field{"is_fraud", isFraud || f["is_fraud"] == "false"},
+		field{"reason", !isFraud || slices.Contains(fraudReasons, f["reason"])},
+		field{"notes", len(f["notes"]) <= 500 && (f["notes"] != "" || isFraud && f["reason"] != "OTHER")},
+		field{"reported_by", noEmail == nil},
+	)
 	switch {
-	case !isFraud && f["is_fraud"] != "false":
-		return missing("is_fraud")
-	case isFraud && !slices.Contains(fraudReasons, f["reason"]):
-		return missing("reason")
-	case f["notes"] == "" && (!isFraud || f["reason"] == "OTHER"), len(f["notes"]) > 500:
-		return missing("notes")
-	case noEmail != nil:
-		return missing("reported_by")
+	case refusal != nil:
+		return refusal
 	case known == nil:
 		return v3Refused(http.StatusNotFound, "User not found")
 	}
@@ -227,4 +231,107 @@ func (s *Server) news(c *call) *reply {
 		"meta": map[string]int{"current_page": 1, "limit": 25, "total_count": 1},
 	}
 	return a
+}
+
+// A form has the parts of a multipart body that are not files.
+type form map[string]string
+
+func isMultipart(h http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && mediaType == "multipart/form-data"
+}
+
+// readForm reads a multipart body, the only kind that v3 takes [spec].
+func (c *call) readForm() *reply {
+	isOptional := c.path == "/v3/token" || strings.HasPrefix(c.path, "/v3/replay/")
+	if len(c.body) == 0 && isOptional {
+		return nil
+	}
+	if !isMultipart(c.Header) {
+		return v3Refused(http.StatusUnsupportedMediaType, "Unsupported Media Type. Required Content-Type is multipart/form-data")
+	}
+	_, params, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	parts := multipart.NewReader(bytes.NewReader(c.body), params["boundary"])
+	c.form = form{}
+	for {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			c.holds("the body is multipart/form-data")
+			return nil
+		}
+		var value []byte
+		if err == nil && part.FileName() == "" {
+			value, err = io.ReadAll(part)
+			c.form[part.FormName()] = string(value)
+		}
+		if err != nil { // it may quote the body
+			return v3Refused(http.StatusBadRequest, "Invalid request.").because("the multipart body cannot be read")
+		}
+	}
+}
+
+// partnerParams returns partner_params with the sandbox_result that some requests
+// have beside it [sdk, spec]. Its values must be texts [spec].
+func (f form) partnerParams() (params json.RawMessage, ok bool) {
+	text, asked := f["partner_params"], f["sandbox_result"]
+	if text == "" && asked == "" {
+		return nil, true
+	}
+	values := members{}
+	if text != "" && (len(text) > largestParams || json.Unmarshal([]byte(text), &values) != nil || values == nil) {
+		return nil, false
+	}
+	for _, value := range values {
+		if value[0] != '"' {
+			return nil, false
+		}
+	}
+	if asked != "" && values["sandbox_result"] == nil {
+		values["sandbox_result"], _ = json.Marshal(asked)
+	}
+	params, _ = json.Marshal(values)
+	return params, true
+}
+
+var (
+	countryCode    = regexp.MustCompile(`^[A-Z]{2}$`)
+	countryCodes   = regexp.MustCompile(`^\[("[A-Z]{2}",? *)+\]$`)
+	idempotencyKey = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
+)
+
+// judgeFields refuses what v3 refuses in the fields that a request has [spec]. It
+// does not ask for what is not there, so that a test can be short.
+func (c *call) judgeFields() *reply {
+	country, countries, consent := c.form["country"], c.form["countries"], c.form["consent"]
+	_, isSandboxResult := outcomesFor(c.form["sandbox_result"], c.route.product)
+	key := c.Header.Get("SmileID-Idempotency-Key")
+	switch {
+	case !isSandboxResult:
+		return v3Refused(http.StatusBadRequest, "Field 'sandbox_result' is invalid.")
+	case key != "" && !idempotencyKey.MatchString(key):
+		return v3Refused(http.StatusBadRequest, "SmileID-Idempotency-Key is invalid.")
+	}
+	if refusal := judgeConsent([]byte(consent)); consent != "" && refusal != nil {
+		return refusal
+	}
+	return firstMissing(
+		field{"country", country == "" || countryCode.MatchString(country)},
+		field{"countries", countries == "" || countryCodes.MatchString(countries)},
+	)
+}
+
+// judgeConsent refuses a consent that is not whole [spec].
+func judgeConsent(object []byte) *reply {
+	var consent struct {
+		Granted   bool      `json:"granted"`
+		GrantedAt time.Time `json:"granted_at"`
+		Language  string    `json:"notice_language"`
+		PolicyURL string    `json:"notice_privacy_policy_url"`
+	}
+	json.Unmarshal(object, &consent) // what cannot be read is missing
+	return firstMissing(
+		field{"consent.granted", consent.Granted}, field{"consent.granted_at", !consent.GrantedAt.IsZero()},
+		field{"consent.notice_language", len(consent.Language) == 2},
+		field{"consent.notice_privacy_policy_url", strings.HasPrefix(consent.PolicyURL, "http")},
+	)
 }

@@ -4,42 +4,19 @@ package smileid
 
 import (
 	"crypto/rand"
+	"encoding/base32"
 	"fmt"
 	"math/big"
-	"strings"
 
 	"example.com/smilesig"
 )
 
-// A Product has a name in v1 and v2, another in v3, or none, and the job_type of v1
-// and v2 [docs].
-type Product struct {
-	V1, V3  string
-	JobType int
-}
-
-// Products has one product for each job_type before any other.
-var Products = []Product{
-	{"biometric_kyc", "biometric_kyc", 1},
-	{"smartselfie_authentication", "smart_selfie_authentication", 2},
-	{"smartselfie_enrollment", "smart_selfie_registration", 4},
-	{"enhanced_kyc", "enhanced_kyc", 5},
-	{"basic_kyc", "", 5},
-	{"document_verification", "document_verification", 6},
-	{"document_verification", "residency_document_verification", 6},
-	{"business_verification", "", 7},
-	{"aml_check", "one_time_aml", 10},
-	{"enhanced_document_verification", "enhanced_document_verification", 11},
-}
-
-// JobType returns the job_type of a product by either name, or 0.
-func JobType(product string) int {
-	for _, p := range Products {
-		if product != "" && (product == p.V1 || product == p.V3) {
-			return p.JobType
-		}
-	}
-	return 0
+// JobTypes has the job_type of each product [docs], by its names in v1 and in v3.
+var JobTypes = map[string]int{
+	"biometric_kyc": 1, "smartselfie_authentication": 2, "smart_selfie_authentication": 2,
+	"smartselfie_enrollment": 4, "smart_selfie_registration": 4, "enhanced_kyc": 5, "basic_kyc": 5,
+	"document_verification": 6, "residency_document_verification": 6, "business_verification": 7,
+	"aml_check": 10, "one_time_aml": 10, "enhanced_document_verification": 11,
 }
 
 // HasIDHalf reports whether callbacks first tell of the ID of a job, and then of
@@ -60,10 +37,12 @@ func NewJobID(placement smilesig.Placement) string {
 	return fmt.Sprint(1e9 + n.Int64())
 }
 
-// NewTypeID returns an ID as v3 writes them, in an alphabet without i, l, o and
-// u.
+// NewTypeID returns an ID as v3 writes them.
 func NewTypeID(prefix string) string {
-	return prefix + "_0" + inTypeIDs.Replace(strings.ToLower(rand.Text()[:25]))
+	b := make([]byte, 16)
+	rand.Read(b) // never fails
+	return prefix + "_" + typeIDs.EncodeToString(b)
 }
 
-var inTypeIDs = strings.NewReplacer("i", "0", "l", "1", "o", "8", "u", "9")
+// The alphabet has no i, l, o and u [spec].
+var typeIDs = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
