@@ -23,18 +23,17 @@ func addCredentialFlags(flags *flag.FlagSet) credentialFlags {
 // then.
 func (f credentialFlags) fromStdin() bool { return *f.keyFile == "-" }
 
-// read returns the credential. A key's file may end with one line break.
+// read returns the credential.
 func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
 	c := smilesig.Credential{
 		PartnerID: cmp.Or(*f.partner, p.getenv("SMILE_PARTNER_ID")),
 		APIKey:    p.getenv("SMILE_API_KEY"),
 	}
 	if *f.keyFile != "" {
-		content, err := p.read("-key-file", *f.keyFile)
-		if err != nil {
+		var err error
+		if c.APIKey, err = p.readKey("-key-file", *f.keyFile); err != nil {
 			return smilesig.Credential{}, err
 		}
-		c.APIKey = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	}
 	switch {
 	case c.PartnerID == "":
@@ -48,10 +47,17 @@ func (f credentialFlags) read(p *program) (smilesig.Credential, error) {
 	return c, nil
 }
 
+// readKey reads a file with a key, which may end with one line break.
+func (p *program) readKey(what, file string) (string, error) {
+	content, err := p.read(what, file)
+	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), err
+}
+
 // readCredentials reads a file with a partner ID, white space and an API key on
 // each line. It skips empty lines and lines that start with #. Without a file name
-// it returns no credentials. Its errors name the file by what, and not by file.
-func (p *program) readCredentials(what, file string) ([]smilesig.Credential, error) {
+// it returns no credentials. Reports show them by label and number. Its errors name
+// the file by what, and not by file.
+func (p *program) readCredentials(what, label, file string) (all []smilesig.Credential, err error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -59,7 +65,6 @@ func (p *program) readCredentials(what, file string) ([]smilesig.Credential, err
 	if err != nil {
 		return nil, err
 	}
-	var all []smilesig.Credential
 	number := 0
 	for line := range strings.Lines(string(content)) {
 		number++
@@ -67,24 +72,14 @@ func (p *program) readCredentials(what, file string) ([]smilesig.Credential, err
 		switch {
 		case len(fields) == 0, strings.HasPrefix(fields[0], "#"):
 		case len(fields) == 2:
-			all = append(all, smilesig.Credential{PartnerID: fields[0], APIKey: fields[1]})
+			c := smilesig.Credential{PartnerID: fields[0], APIKey: fields[1], Label: fmt.Sprintf("%s %d", label, len(all)+1)}
+			if _, err := smilesig.NewSigner(c); err != nil {
+				return nil, usagef("%s: line %d: %s", what, number, text(err))
+			}
+			all = append(all, c)
 		default:
 			return nil, usagef("%s: line %d is not a partner ID and an API key", what, number)
 		}
 	}
 	return all, nil
-}
-
-// A namedCredential has the name that reports show for it.
-type namedCredential struct {
-	name string
-	smilesig.Credential
-}
-
-// named gives each credential a name with a number.
-func named(name string, credentials []smilesig.Credential) (all []namedCredential) {
-	for i, c := range credentials {
-		all = append(all, namedCredential{fmt.Sprintf("%s %d", name, i+1), c})
-	}
-	return all
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,11 +20,11 @@ type examiner struct {
 	body            []byte
 	maxAge, maxSkew time.Duration
 	now             time.Time
-	accepted, tried []namedCredential // accepted has one at least
+	accepted, tried []smilesig.Credential // accepted has one at least
 }
 
 func (e examiner) examine(ctx context.Context) report {
-	cb, err := e.verify(ctx, credentialsOf(e.accepted)...)
+	cb, err := e.verify(ctx, e.accepted...)
 	r := report{Accepted: err == nil, Status: smilesig.StatusCode(err), Reason: smilesig.Reason(err)}
 	if err != nil {
 		r.Detail = text(err)
@@ -35,6 +36,7 @@ func (e examiner) examine(ctx context.Context) report {
 			{"age", notChecked, "not checked, because the form fails"},
 			guardStep,
 		}
+		r.Advice = e.formAdvice()
 		return r
 	}
 	r.Steps = append(r.Steps, step{"form", holds, "the pair is in the " + e.placement()})
@@ -42,7 +44,7 @@ func (e examiner) examine(ctx context.Context) report {
 	r.Steps = append(r.Steps, e.ageStep(cb, err), guardStep)
 	if errors.Is(err, smilesig.ErrSignature) {
 		r.WouldMatch = e.wouldMatch(ctx)
-		r.Advice = advice(r.WouldMatch)
+		r.Advice = e.advice(r.WouldMatch)
 	}
 	return r
 }
@@ -83,8 +85,8 @@ func (e examiner) matches(ctx context.Context, c smilesig.Credential) bool {
 
 func (e examiner) signatureSteps(ctx context.Context) (steps []step) {
 	for _, c := range e.accepted {
-		s := step{"signature", fails, c.name + ": partner ID " + c.PartnerID}
-		if e.matches(ctx, c.Credential) {
+		s := step{"signature", fails, c.Label + ": partner ID " + c.PartnerID}
+		if e.matches(ctx, c) {
 			s.Outcome = holds
 		}
 		steps = append(steps, s)
@@ -121,7 +123,7 @@ func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 			}
 			tried[c] = true
 			if e.matches(ctx, c) {
-				matching = append(matching, candidate{PartnerID: id, KeyOf: key.name})
+				matching = append(matching, candidate{PartnerID: id, KeyOf: key.Label})
 			}
 		}
 	}
@@ -130,7 +132,7 @@ func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 
 // partnerIDs returns the partner IDs of credentials, as they are and with more or
 // fewer leading zeros.
-func partnerIDs(credentials []namedCredential) (ids []string) {
+func partnerIDs(credentials []smilesig.Credential) (ids []string) {
 	for _, c := range credentials {
 		for _, id := range paddings(c.PartnerID) {
 			if !slices.Contains(ids, id) {
@@ -155,16 +157,23 @@ func paddings(id string) []string {
 	return all
 }
 
-func advice(matching []candidate) string {
-	if len(matching) > 0 {
+// formAdvice says what a form is that smilesig does not know.
+func (e examiner) formAdvice() string {
+	var body struct {
+		SecKey json.RawMessage `json:"sec_key"`
+	}
+	if json.Unmarshal(e.body, &body); body.SecKey != nil {
+		return "it has a sec_key: that is Smile ID's legacy scheme, which smilesig does not support; let Smile ID send you a signature"
+	}
+	return ""
+}
+
+func (e examiner) advice(matching []candidate) string {
+	switch {
+	case strings.Contains(fmt.Sprint(e.header), `\/`):
+		return `a header has \/, which is / in JSON: it was pasted from there, so write / for it`
+	case len(matching) > 0:
 		return "configure the partner ID and the key together, exactly as they are in the portal"
 	}
 	return "no key matches with any partner ID: another key has signed it (sandbox and production differ), or the timestamp or the signature was changed on the way"
-}
-
-func credentialsOf(all []namedCredential) (credentials []smilesig.Credential) {
-	for _, c := range all {
-		credentials = append(credentials, c.Credential)
-	}
-	return credentials
 }

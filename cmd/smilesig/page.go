@@ -67,26 +67,20 @@ func (p *page) handler() http.Handler {
 	mux.HandleFunc("POST /jobs/{id}/{outcome}", p.decide)
 	mux.HandleFunc("POST /callbacks/{number}/{way}", p.send)
 	const largestForm = 4 << 10
-	return p.withOwnHost(new(http.CrossOriginProtection).Handler(http.MaxBytesHandler(p.withToken(mux), largestForm)))
+	return http.MaxBytesHandler(p.guarded(new(http.CrossOriginProtection).Handler(mux)), largestForm)
 }
 
-func (p *page) withOwnHost(next http.Handler) http.Handler {
+// guarded lets only this machine's own pages through, and their forms.
+func (p *page) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !p.isOwnHost(r.Host) {
+		switch {
+		case !p.isOwnHost(r.Host):
 			http.Error(w, "another host", http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (p *page) withToken(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1 {
+		case r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1:
 			http.Error(w, "the page is from before a restart: load it again", http.StatusForbidden)
-			return
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -133,9 +127,10 @@ func (p *page) events(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "data: changed\n\n")
 }
 
-type decision struct{ Outcome, Label string }
+// A button posts a form to a path that ends in To.
+type button struct{ To, Label string }
 
-var decisions = []decision{{"approved", "approve"}, {"declined", "decline"}, {"provisional", "provisional"}, {"failed", "fail"}}
+var decisions = []button{{"approved", "approve"}, {"declined", "decline"}, {"provisional", "provisional"}, {"failed", "fail"}, {"id-validated", "ID half only"}}
 
 func (p *page) decide(w http.ResponseWriter, r *http.Request) {
 	o, err := parseOutcome(r.PathValue("outcome"))
@@ -145,9 +140,7 @@ func (p *page) decide(w http.ResponseWriter, r *http.Request) {
 	done(w, r, err)
 }
 
-type way struct{ Way, Label string }
-
-var ways = []way{{"again", "again"}, {"stale", "stale"}, {"swapped", "with another body"}}
+var ways = []button{{"again", "again"}, {"stale", "stale"}, {"swapped", "with another body"}}
 
 func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	all := p.server.Deliveries()
@@ -186,18 +179,16 @@ func anotherResult(body []byte) []byte {
 	if json.Unmarshal(body, &result) != nil || result == nil {
 		return []byte(`{"swapped":true}`)
 	}
-	swap := func(name, declined, approved string) {
-		if string(result[name]) == strconv.Quote(declined) {
-			declined = approved
-		}
-		result[name] = json.RawMessage(strconv.Quote(declined))
-	}
+	name, declined, approved := "ResultCode", `"0811"`, `"0810"`
 	if result["status"] != nil {
-		swap("status", "block", "clear")
+		name, declined, approved = "status", `"block"`, `"clear"`
 	} else {
-		swap("ResultCode", "0811", "0810")
 		result["ResultText"] = json.RawMessage(`"Another result"`)
 	}
+	if string(result[name]) == declined {
+		declined = approved
+	}
+	result[name] = json.RawMessage(declined)
 	swapped, _ := json.Marshal(result) // made of JSON
 	return swapped
 }
@@ -210,8 +201,7 @@ type (
 		Jobs                         []smilesigtest.Job
 		Callbacks                    []callbackView
 		Requests                     []standin.Request // without their headers, which have secrets
-		Decisions                    []decision
-		Ways                         []way
+		Decisions, Ways              []button
 	}
 	callbackView struct {
 		standin.Delivery
@@ -259,7 +249,7 @@ func newCallbackView(d standin.Delivery) callbackView {
 		if status == 0 {
 			a.Text = "no answer"
 			if i == len(d.Statuses)-1 {
-				a.Text = newEvent(standin.Event{Delivery: &d}).(callbackEvent).Cause
+				a.Text = cause(d)
 			}
 		}
 		v.Answers = append(v.Answers, a)
@@ -270,8 +260,21 @@ func newCallbackView(d standin.Delivery) callbackView {
 	}
 	json.Unmarshal(d.Callback.Body, &result) // what cannot be read says nothing
 	v.Result = strings.TrimSpace(result.Status + result.ResultCode + " " + result.ResultText)
-	var indented bytes.Buffer
-	json.Indent(&indented, d.Callback.Body, "", "  ") // the pair is not in it yet
-	v.Body = indented.String()
+	v.Body = shown(d.Callback.Body) // the pair is not in it yet
 	return v
+}
+
+// shown returns at most some kilobytes of a body. It indents what is not deep,
+// because each level makes every line longer.
+func shown(body []byte) string {
+	const longest, deepest = 4 << 10, 50
+	if len(body) <= longest && bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= deepest {
+		var indented bytes.Buffer
+		json.Indent(&indented, body, "", "  ")
+		body = indented.Bytes()
+	}
+	if len(body) > 2*longest {
+		return string(body[:2*longest]) + " …"
+	}
+	return string(body)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -182,4 +183,36 @@ func TestAnotherResult(t *testing.T) {
 	} {
 		assert.JSONEq(t, want, string(anotherResult([]byte(body))))
 	}
+}
+
+// JSON of any depth makes a page of ordinary size, in linear time.
+func TestAPageOfDeepJSONIsSmall(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	ordinary := len(b.show())
+	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
+	for i := range 5 {
+		assert.Equal(t, 200, post(t, b.server.URL, "/v1/async_id_verification", fmt.Sprintf(
+			`{"partner_id":"085","callback_url":%q,"partner_params":{"user_id":"user-%d","job_id":"job-1","job_type":1,"deep":%s}}`, b.partner.URL, i, deep), ours))
+	}
+	for _, j := range b.server.Jobs() {
+		require.NoError(t, b.server.Conclude(j.ID, smilesigtest.Approved))
+	}
+	b.server.Wait()
+	assert.Less(t, len(b.show()), ordinary+5*20_000)
+
+	assert.Equal(t, "{\n  \"a\": 1\n}", shown([]byte(`{"a":1}`)))
+	assert.Len(t, shown([]byte(strings.Repeat("x", 100_000))), 8<<10+len(" …"))
+	wide := "[" + strings.Repeat("1,", 2000) + "1]"
+	assert.LessOrEqual(t, len(shown([]byte(wide))), 8<<10+len(" …"))
+}
+
+func TestOnlyABiometricJobHasAHalf(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	assert.Equal(t, 1, strings.Count(b.show(), "ID half only"))
+	post(t, b.server.URL, "/v2/verify_async", `{"partner_id":"085"}`, ours)
+	assert.Equal(t, 1, strings.Count(b.show(), "ID half only"))
+	assert.Equal(t, http.StatusOK, b.press("/jobs/"+b.server.Jobs()[0].ID+"/id-validated"))
+	assert.Contains(t, b.show(), "1012 ID Number Validated")
 }

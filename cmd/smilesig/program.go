@@ -94,8 +94,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitRefused
 }
 
-// text returns the text of an error without the prefix of package smilesig.
-func text(err error) string { return strings.TrimPrefix(err.Error(), "smilesig: ") }
+// text returns the text of an error without the prefixes of package smilesig. Its
+// Signers here have one credential, or only good ones.
+func text(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "smilesig: "), "current credential: ")
+}
 
 // newFlags returns the flags of a command. Parse them with p.parse.
 func newFlags(name, help string) *flag.FlagSet {
@@ -155,6 +158,20 @@ func (p *program) read(what, name string) ([]byte, error) {
 		return nil, usagef("%s: %w", what, err)
 	}
 	return content, nil
+}
+
+// An event is something to tell, as JSON on one line or as text.
+type event struct {
+	json any
+	text string
+}
+
+func (p *program) report(e event, asJSON bool) error {
+	if asJSON {
+		return p.printJSON(e.json)
+	}
+	_, err := fmt.Fprintln(p.stdout, e.text)
+	return err
 }
 
 // printJSON prints v on one line.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -38,8 +38,10 @@ type candidate struct {
 	KeyOf     string `json:"key_of"` // the name of a credential
 }
 
-func (r report) print(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// text returns the report for people, without a line break at its end.
+func (r report) text() string {
+	var lines strings.Builder
+	table := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
 	for _, s := range r.Steps {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Outcome, s.Detail)
 	}
@@ -49,13 +51,10 @@ func (r report) print(w io.Writer) error {
 	if r.Advice != "" {
 		fmt.Fprintf(table, "hint\t\t%s\n", r.Advice)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	table.Flush()
 	verdict := "accepted"
 	if !r.Accepted {
 		verdict = "refused: " + r.Detail
 	}
-	_, err := fmt.Fprintf(w, "%s (HTTP %d)\n", verdict, r.Status)
-	return err
+	return fmt.Sprintf("%s%s (HTTP %d)", lines.String(), verdict, r.Status)
 }

@@ -48,7 +48,7 @@ func send(ctx context.Context, p *program, args []string) error {
 	credential := addCredentialFlags(flags)
 	product := flags.String("product", "biometric_kyc", "the `name` of a product in the lists above")
 	bodyFile := flags.String("body", "", "send the JSON in this `file` instead of a sample; - means standard input")
-	outcome := flags.String("outcome", "approved", "the `outcome`: approved, declined, provisional or failed")
+	outcome := flags.String("outcome", "approved", "the `outcome`, one of "+outcomeNames+";\nthe last is the first half of a biometric KYC job")
 	jobID := flags.String("job", "", "your `ID` of the job (default job-1); with -v3, Smile ID's ID (default a new one)")
 	userID := flags.String("user", "user-1", "your `ID` of the person")
 	v3 := flags.Bool("v3", false, "send a v3 webhook, with the pair in its headers")
@@ -132,16 +132,14 @@ func sampleJob(product, jobID, userID string, isV3 bool) (smilesigtest.Job, erro
 	return j, nil
 }
 
-var outcomes = []smilesigtest.Outcome{smilesigtest.Approved, smilesigtest.Declined, smilesigtest.Provisional, smilesigtest.Failed}
-
 func parseOutcome(name string) (smilesigtest.Outcome, error) {
-	for _, o := range outcomes {
-		if o.String() == name {
-			return o, nil
-		}
+	if o, ok := smilesigtest.ParseOutcome(name); ok {
+		return o, nil
 	}
-	return 0, usagef("-outcome must be approved, declined, provisional or failed")
+	return 0, usagef("-outcome must be one of %s", outcomeNames)
 }
+
+const outcomeNames = "approved, declined, provisional, failed, id-validated"
 
 // otherThan returns the outcome that an attacker would rather have.
 func otherThan(o smilesigtest.Outcome) smilesigtest.Outcome {
@@ -176,12 +174,12 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 	for i, cb := range callbacks {
 		a := answer{Number: i + 1, Swapped: string(cb.Body) != string(callbacks[0].Body)}
 		response, err := cb.Send(ctx, client, to)
-		if cause := unanswered(err); cause != nil {
-			a.Cause = cause.Error()
+		if ofClient := (*url.Error)(nil); errors.As(err, &ofClient) { // its text has the URL, which may have secrets
+			a.Cause = ofClient.Err.Error()
+			err = fmt.Errorf("no answer: %w", ofClient.Err)
 			if asJSON {
-				return errors.Join(fmt.Errorf("no answer: %w", cause), p.printJSON(a))
+				err = errors.Join(err, p.printJSON(a))
 			}
-			return fmt.Errorf("no answer: %w", cause)
 		}
 		if err != nil {
 			return err
@@ -189,7 +187,8 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 		response.Body.Close()
 		a.Status, a.Acknowledged = response.StatusCode, response.StatusCode/100 == 2
 		allAcknowledged = allAcknowledged && a.Acknowledged
-		if err := p.printAnswer(a, asJSON); err != nil {
+		note := map[bool]string{true: "  (another body with the same pair)"}[a.Swapped]
+		if err := p.report(event{a, fmt.Sprintf("%d  %d %s%s", a.Number, a.Status, http.StatusText(a.Status), note)}, asJSON); err != nil {
 			return err
 		}
 	}
@@ -197,26 +196,4 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 		return errRefused
 	}
 	return nil
-}
-
-// unanswered returns why a callback has no answer, without the URL, which may have
-// secrets. It returns nil if err is not the client's: then nothing was sent.
-func unanswered(err error) error {
-	var ofClient *url.Error
-	if errors.As(err, &ofClient) {
-		return ofClient.Err
-	}
-	return nil
-}
-
-func (p *program) printAnswer(a answer, asJSON bool) error {
-	if asJSON {
-		return p.printJSON(a)
-	}
-	note := ""
-	if a.Swapped {
-		note = "  (another body with the same pair)"
-	}
-	_, err := fmt.Fprintf(p.stdout, "%d  %d %s%s\n", a.Number, a.Status, http.StatusText(a.Status), note)
-	return err
 }

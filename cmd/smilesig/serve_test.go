@@ -73,8 +73,8 @@ func TestServe(t *testing.T) {
 	assert.Equal(t, "POST /v1/job_status  200  accepted", s.line(t))
 	assert.Equal(t, 400, post(t, url, "/v1/job_status", `{}`, theirs))
 	assert.Equal(t, "POST /v1/job_status  400  2204: no partner_id that is a string", s.line(t))
-	assert.Equal(t, 400, post(t, url, "/v1/smile_links/a%0Ab", `{"partner_id":"2343"}`, theirs))
-	assert.Equal(t, "POST /v1/smile_links/a%0Ab  400  2205: another partner", s.line(t))
+	assert.Equal(t, 400, post(t, url, "/v1/totp_consent/a%0Ab", `{"partner_id":"2343"}`, theirs))
+	assert.Equal(t, "POST /v1/totp_consent/a%0Ab  400  2205: another partner", s.line(t))
 	assert.Equal(t, exitDone, s.stop())
 }
 
@@ -217,4 +217,65 @@ func TestServeRefusesATakenPort(t *testing.T) {
 	assert.Equal(t, exitRefused, code)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "address already in use")
+}
+
+func TestServeDecidesEveryJob(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	s := startServe(t, "-outcome", "id-validated,provisional,failed")
+	url, _ := strings.CutPrefix(s.line(t), "listening on ")
+	post(t, url, "/v1/async_id_verification", `{"partner_id":"085","callback_url":"`+r.URL+`","partner_params":{"job_type":1}}`, ours)
+	s.line(t)
+	for _, o := range []string{"id-validated", "provisional", "failed"} {
+		assert.Regexp(t, `^job \d{10}  biometric_kyc  `+o+`$`, s.line(t))
+		assert.Regexp(t, `^callback to .*  200$`, s.line(t))
+	}
+}
+
+// The zeros trap, and a rotation: the receiver knows 085 and its first key only.
+func TestServeSignsAsAskedFor(t *testing.T) {
+	t.Parallel()
+	second := file(t, "second-made-up-key\n")
+	for want, args := range map[smilesig.Credential][]string{
+		{PartnerID: "85", APIKey: ours.APIKey}:           {"-sign-as", "85"},
+		{PartnerID: "085", APIKey: "second-made-up-key"}: {"-sign-with", second},
+		{PartnerID: "85", APIKey: "second-made-up-key"}:  {"-sign-as", "85", "-sign-with", second},
+	} {
+		signer, err := smilesig.NewSigner(want)
+		require.NoError(t, err)
+		verifier := &smilesig.Verifier{Signer: signer}
+		partner := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		t.Cleanup(partner.Close)
+		s := startServe(t, args...)
+		url, _ := strings.CutPrefix(s.line(t), "listening on ")
+		assert.Equal(t, 200, post(t, url, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+partner.URL+`"}`, ours), "requests are signed as ever")
+		s.line(t)
+		s.line(t)
+		assert.Equal(t, "callback to "+partner.URL+"  200", s.line(t), "%v", args)
+	}
+}
+
+func TestServeSendsV3ResultsToTheDefault(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	s := startServe(t, "-callback-url", r.URL+"/default")
+	url, _ := strings.CutPrefix(s.line(t), "listening on ")
+	client := &http.Client{Transport: &smilesig.Transport{Signer: newSigner(t, ours), Origins: []string{url}}}
+	response, err := client.Post(url+"/v3/token", "", nil)
+	require.NoError(t, err)
+	var token struct{ Token string }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&token))
+	response.Body.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v3/enhanced_kyc", strings.NewReader("--x--\r\n"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	req.Header.Set("SmileID-Token", token.Token)
+	response, err = client.Do(req)
+	require.NoError(t, err)
+	response.Body.Close()
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	for range 3 {
+		s.line(t)
+	}
+	assert.Equal(t, "callback to "+r.URL+"/default  200", s.line(t))
 }

@@ -62,11 +62,7 @@ func (p *program) printPair(signer *smilesig.Signer, timestamp string, asJSON bo
 			return usagef("-timestamp: %s", text(err))
 		}
 	}
-	if asJSON {
-		return p.printJSON(pair)
-	}
-	_, err := fmt.Fprintf(p.stdout, "timestamp: %s\nsignature: %s\n", pair.Timestamp, pair.Signature)
-	return err
+	return p.report(event{pair, fmt.Sprintf("timestamp: %s\nsignature: %s", pair.Timestamp, pair.Signature)}, asJSON)
 }
 
 func (p *program) inject(signer *smilesig.Signer, timestamp string) error {

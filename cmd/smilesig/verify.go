@@ -31,7 +31,9 @@ one file, and the headers to another with r.Header.Write. The example
 ExampleVerifier_onReject of package smilesig shows how. Give the time when the
 callback came with -at: otherwise its age counts until now.
 
-It prints no key, no signature and nothing of the body.
+It prints no key, no signature and nothing of the body. It takes a key and a
+header as they stand: quotation marks around them are a part of them, and a \/ in
+a header comes from JSON, where it means /.
 
 	smilesig verify callback.json
 	smilesig verify -headers headers.txt -at 2024-01-02T03:04:05.678Z webhook.json
@@ -53,11 +55,7 @@ func verify(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	r := e.examine(ctx)
-	if *f.asJSON {
-		err = p.printJSON(r)
-	} else {
-		err = r.print(p.stdout)
-	}
+	err = p.report(event{r, r.text()}, *f.asJSON)
 	if err == nil && !r.Accepted {
 		return errRefused
 	}
@@ -86,7 +84,8 @@ func addVerifyFlags(flags *flag.FlagSet) verifyFlags {
 
 // read reads every file that the flags and bodyFile name.
 func (f verifyFlags) read(p *program, bodyFile string) (e examiner, err error) {
-	if stdinUses(bodyFile, *f.credential.keyFile, *f.headers, *f.accept, *f.try) > 1 {
+	files := []string{bodyFile, *f.credential.keyFile, *f.headers, *f.accept, *f.try}
+	if fromStdin := slices.DeleteFunc(files, func(file string) bool { return file != "-" }); len(fromStdin) > 1 {
 		return e, usagef("only one thing can be on standard input; name the file with the body")
 	}
 	if *f.maxAge <= 0 || *f.maxSkew <= 0 {
@@ -106,15 +105,6 @@ func (f verifyFlags) read(p *program, bodyFile string) (e examiner, err error) {
 	return e, err
 }
 
-func stdinUses(files ...string) (n int) {
-	for _, file := range files {
-		if file == "-" {
-			n++
-		}
-	}
-	return n
-}
-
 func receivedAt(text string) (time.Time, error) {
 	if text == "" {
 		return time.Now(), nil
@@ -128,18 +118,18 @@ func receivedAt(text string) (time.Time, error) {
 
 // readCredentials returns the credentials that are accepted, the current one first,
 // and those that are only tried.
-func (f verifyFlags) readCredentials(p *program) (accepted, tried []namedCredential, err error) {
+func (f verifyFlags) readCredentials(p *program) (accepted, tried []smilesig.Credential, err error) {
 	current, err := f.credential.read(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	further, err := p.readCredentials("-accept", *f.accept)
+	further, err := p.readCredentials("-accept", "accepted", *f.accept)
 	if err != nil {
 		return nil, nil, err
 	}
-	others, err := p.readCredentials("-try", *f.try)
-	accepted = append([]namedCredential{{"current", current}}, named("accepted", further)...)
-	return accepted, named("tried", others), err
+	current.Label = "current"
+	tried, err = p.readCredentials("-try", "tried", *f.try)
+	return append([]smilesig.Credential{current}, further...), tried, err
 }
 
 // readHeader reads lines "Name: value". Its errors quote no line, because one has

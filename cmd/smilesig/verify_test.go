@@ -231,11 +231,30 @@ func TestVerifyTriesManyCredentials(t *testing.T) {
 	t.Parallel()
 	var tried []smilesig.Credential
 	for i := range 2000 {
-		tried = append(tried, smilesig.Credential{PartnerID: fmt.Sprint(1000 + i), APIKey: fmt.Sprint("made-up-key-", i)})
+		tried = append(tried, smilesig.Credential{PartnerID: fmt.Sprint(1000 + i), APIKey: fmt.Sprint("made-up-key-", i), Label: fmt.Sprint("tried ", i+1)})
 	}
-	e := examiner{now: someTime, maxAge: time.Hour, maxSkew: time.Hour, tried: named("tried", tried)}
-	e.accepted = named("accepted", []smilesig.Credential{ours})
+	e := examiner{now: someTime, maxAge: time.Hour, maxSkew: time.Hour, tried: tried, accepted: []smilesig.Credential{ours}}
 	e.body = []byte(callback(t, tried[1999]))
 	r := e.examine(t.Context())
 	assert.Equal(t, []candidate{{"2999", "tried 2000"}}, r.WouldMatch)
+}
+
+func TestVerifyAdvises(t *testing.T) {
+	t.Parallel()
+	escaped := strings.ReplaceAll(webhookHeaders(t, ours), "/", `\/`)
+	require.Contains(t, escaped, `\/`, "the signature has a slash")
+	for name, test := range map[string]struct {
+		call   call
+		advice string
+	}{
+		"pasted from JSON": {verifyAt(0, "-headers", file(t, escaped)).reading("{}"), `\/`},
+		"legacy":           {verifyAt(0).reading(`{"sec_key":"a|b","timestamp":1704164645678}`), "legacy scheme"},
+		"legacy alone":     {verifyAt(0).reading(`{"sec_key":"a|b"}`), "not support"},
+	} {
+		r := test.call.report(t)
+		assert.False(t, r.Accepted, name)
+		assert.Contains(t, r.Advice, test.advice, name)
+	}
+	assert.Empty(t, verifyAt(0).reading("{}").report(t).Advice)
+	assert.Empty(t, verifyAt(0).reading(strings.Replace(callback(t, ours), "{", `{"sec_key":"",`, 1)).report(t).Advice, "it is accepted")
 }

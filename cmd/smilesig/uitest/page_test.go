@@ -181,7 +181,7 @@ func TestEachCallbackIsOneClick(t *testing.T) {
 	n.await("undecided")
 
 	n.click("provisional")
-	assert.Equal(t, "0812", <-n.seen)
+	assert.Equal(t, "0814", <-n.seen)
 	n.awaitAnswer(1, "200 OK")
 	n.click("approve")
 	assert.Equal(t, "1210", <-n.seen)
