@@ -38,8 +38,6 @@ func (s *Server) addJob(j *job, isSame func(*job) bool) (same *job) {
 	return nil
 }
 
-func isNone(*job) bool { return false }
-
 // Jobs returns the jobs that the Server keeps, the oldest first.
 func (s *Server) Jobs() []smilesigtest.Job {
 	s.mu.Lock()

@@ -186,7 +186,8 @@ func v3Unauthorized(why string) *reply {
 func (s *Server) giveToken(c *call) *reply {
 	t := issued{userID: c.form["user_id"], product: c.form["product"]}
 	shown := members{}
-	if payload := c.form["payload"]; payload != "" && (json.Unmarshal([]byte(payload), &shown) != nil || len(payload) > largestParams) {
+	payload, named := c.form["payload"], len(t.userID)+len(t.product)
+	if payload != "" && json.Unmarshal([]byte(payload), &shown) != nil || len(payload) > largestURL || named > largestName {
 		return v3Refused(http.StatusBadRequest, "Field 'payload' is invalid.")
 	}
 	for name := range shown {

@@ -168,6 +168,27 @@ func TestWhatIsKeptOfOneRequest(t *testing.T) {
 	assert.Len(t, last(t, s).Path, 1024)
 }
 
+// A payload of many small members would make a token of many times its size.
+func TestWhatIsKeptOfAToken(t *testing.T) {
+	t.Parallel()
+	c := newV3Client(t)
+	var members []string
+	for n := range 1000 {
+		members = append(members, fmt.Sprintf("%q:0", fmt.Sprint(n)))
+	}
+	ask := func(name, value string) int {
+		req := c.request("/v3/token", map[string]string{name: value})
+		req.Header.Set("smileid-partner-id", "85")
+		req.Header.Set("smileid-api-key", credential.APIKey)
+		return do(t, c.Client, req).status
+	}
+	assert.Equal(t, http.StatusBadRequest, ask("payload", "{"+strings.Join(members, ",")+"}"))
+	assert.Equal(t, http.StatusOK, ask("payload", "{"+strings.Join(members[:400], ",")+"}"))
+	assert.Less(t, len(c.newToken(map[string]string{"payload": "{" + strings.Join(members[:400], ",") + "}"})), 30_000)
+	assert.Equal(t, http.StatusBadRequest, ask("user_id", strings.Repeat("x", 2000)))
+	assert.Equal(t, http.StatusBadRequest, ask("product", strings.Repeat("x", 2000)))
+}
+
 func TestATimestampOfAnotherYearIsNoLocalTime(t *testing.T) {
 	t.Parallel()
 	s := standin.New(t, credential)

@@ -1,6 +1,7 @@
 package standin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/standin"
 )
@@ -169,6 +171,11 @@ func TestAndroidEnrollsASelfie(t *testing.T) {
 		}
 		a := c.post("/v2/smart-selfie-enroll", parts)
 		assert.Equal(t, want, []string{a.body["status"].(string), a.body["code"].(string)})
+		text, err := json.Marshal(a.body)
+		require.NoError(t, err)
+		read, err := result.Parse(text)
+		require.NoError(t, err)
+		assert.Equal(t, map[string]result.Outcome{"approved": result.Approved, "rejected": result.Rejected, "pending": result.Review}[want[0]], read.Outcome)
 		assert.Equal(t, "smart_selfie_enrollment", a.body["job_type"])
 		assert.Equal(t, "user-1", a.body["user_id"])
 		assert.Equal(t, "085", a.body["partner_id"])

@@ -75,7 +75,7 @@ func (s *Server) smartSelfie(c *call) *reply {
 	if refusal != nil {
 		return refusal
 	}
-	s.addJob(j, isNone)
+	s.addJob(j, func(*job) bool { return false })
 	reached := s.reach(j, s.decideNow(j))
 	a := accepted(http.StatusOK, s.smartSelfieResult(reached))
 	a.then = func() {
