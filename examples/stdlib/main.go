@@ -24,6 +24,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -55,21 +56,16 @@ func run(ctx context.Context, tenantsFile, origin string, hangups <-chan os.Sign
 		return fmt.Errorf("SMILE_TENANTS, SMILE_ORIGIN: %w", err)
 	}
 	go func() {
-		for {
-			select {
-			case <-hangups:
-				if err := tenants.rotate(tenantsFile, origin); err != nil {
-					slog.Error("credentials not rotated", "error", err)
-				} else {
-					slog.Info("credentials rotated")
-				}
-			case <-ctx.Done():
-				return
+		for range hangups {
+			if err := tenants.rotate(tenantsFile, origin); err != nil {
+				slog.Error("credentials not rotated", "error", err)
+			} else {
+				slog.Info("credentials rotated")
 			}
 		}
 	}()
 	slog.Info("listening", "address", listener.Addr().String())
-	return serve(ctx, listener, newMux(tenants, logVerdict))
+	return serve(ctx, listener, newMux(tenants, logResult))
 }
 
 // serve answers requests until ctx ends, and then those that are under way.
@@ -82,14 +78,14 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.Background(), server.WriteTimeout)
 		defer cancel()
-		return server.Shutdown(grace)
+		stopped <- server.Shutdown(grace)
+	})
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
+	return <-stopped
 }

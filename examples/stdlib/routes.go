@@ -1,18 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
+	"example.com/smilesig/result"
 )
 
-type keepFunc func(ctx context.Context, tenant, job, verdict string) error
+type keepFunc func(ctx context.Context, tenant, job string, found result.Result) error
 
 // newMux gives each tenant a Verifier. They share a guard, which must be so if
 // two tenants have a credential in common.
@@ -26,20 +26,20 @@ func newMux(all tenants, keep keepFunc) *http.ServeMux {
 	return mux
 }
 
-// takeCallback acknowledges a callback once its verdict is kept. Without a 2xx it
+// takeCallback acknowledges a callback once its result is kept. Without a 2xx it
 // comes again.
 func takeCallback(tenant string, keep keepFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		job, _ := joburl.FromContext(ctx)
-		var result struct{ ResultCode, Status string } // v1 and v2 have ResultCode, v3 has status
-		if err := json.NewDecoder(r.Body).Decode(&result); err != nil || result.ResultCode+result.Status == "" {
-			slog.ErrorContext(ctx, "callback without a verdict", "tenant", tenant, "job", job, "error", err)
-			http.Error(w, "no verdict", http.StatusBadRequest)
+		job, _ := joburl.FromContext(r.Context())
+		body, readErr := io.ReadAll(r.Body)
+		found, parseErr := result.Parse(body) // and nothing else reads the body
+		if err := errors.Join(readErr, parseErr); err != nil {
+			slog.ErrorContext(r.Context(), "callback without a result", "tenant", tenant, "job", job, "error", err)
+			http.Error(w, "no result", http.StatusBadRequest)
 			return
 		}
-		if err := keep(ctx, tenant, job, cmp.Or(result.ResultCode, result.Status)); err != nil {
-			slog.ErrorContext(ctx, "verdict not kept", "tenant", tenant, "job", job, "error", err)
+		if err := keep(r.Context(), tenant, job, found); err != nil {
+			slog.ErrorContext(r.Context(), "result not kept", "tenant", tenant, "job", job, "error", err)
 			http.Error(w, "not kept", http.StatusInternalServerError)
 			return
 		}
@@ -47,13 +47,12 @@ func takeCallback(tenant string, keep keepFunc) http.Handler {
 	})
 }
 
-// logVerdict stands for a partner's own code. That looks up the job, keeps the
-// verdict, and leaves a job alone that is decided.
-func logVerdict(ctx context.Context, tenant, job, verdict string) error {
-	cb, isVerified := smilesig.FromContext(ctx)
-	if !isVerified || job == "" {
-		return errors.New("urls.Handler or verifier.Handler is missing on this route")
-	}
-	slog.InfoContext(ctx, "callback", "tenant", tenant, "job", job, "verdict", verdict, "seen_before", cb.SeenBefore)
+// logResult stands for a partner's own code. examples/river has that: it keeps the
+// result, reads it back from Smile ID, and decides once for each job. A Provisional
+// result waits for another one. What is neither Approved nor Rejected is for a person.
+func logResult(ctx context.Context, tenant, job string, found result.Result) error {
+	cb, _ := smilesig.FromContext(ctx)
+	slog.InfoContext(ctx, "callback", "tenant", tenant, "job", job, "outcome", found.Outcome.String(),
+		"code", found.Code, "provisional", found.Provisional, "seen_before", cb.SeenBefore)
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 )
 
@@ -103,10 +104,10 @@ func newServer(t *testing.T, keep keepFunc) *httptest.Server {
 func TestTwoTenants(t *testing.T) {
 	t.Parallel()
 	kept := make(chan string, 9)
-	server := newServer(t, func(ctx context.Context, tenant, job, verdict string) error {
+	server := newServer(t, func(ctx context.Context, tenant, job string, found result.Result) error {
 		cb, _ := smilesig.FromContext(ctx)
-		kept <- fmt.Sprint(tenant, " ", job, " ", verdict, " of partner ", cb.PartnerID)
-		return logVerdict(ctx, tenant, job, verdict)
+		kept <- fmt.Sprint(tenant, " ", job, " ", found.Outcome, " ", found.Code, " of partner ", cb.PartnerID)
+		return logResult(ctx, tenant, job, found)
 	})
 	ofKenya, ofNigeria := callback(kenya), callback(nigeria)
 	webhook := callback(nigeria)
@@ -133,14 +134,14 @@ func TestTwoTenants(t *testing.T) {
 		assert.Equal(t, test.status, post(t, test.sent, server.URL+test.path), test.name)
 	}
 	require.Len(t, kept, 3)
-	assert.Equal(t, "kenya production:4711:1 1210 of partner 085", <-kept)
-	assert.Equal(t, "nigeria production:4711:1 1210 of partner 2343", <-kept)
-	assert.Equal(t, "nigeria production:4711:1 clear of partner 2343", <-kept)
+	assert.Equal(t, "kenya production:4711:1 approved 1210 of partner 085", <-kept)
+	assert.Equal(t, "nigeria production:4711:1 approved 1210 of partner 2343", <-kept)
+	assert.Equal(t, "nigeria production:4711:1 approved clear of partner 2343", <-kept)
 }
 
 func TestOversize(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, logVerdict)
+	server := newServer(t, logResult)
 	const size = smilesig.DefaultMaxBytes + 1
 	request, err := http.NewRequest(http.MethodPost, server.URL+kenyaPath, io.LimitReader(rand.Reader, size))
 	require.NoError(t, err)
@@ -154,7 +155,7 @@ func TestOversize(t *testing.T) {
 
 func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, func(_ context.Context, tenant, _, _ string) error {
+	server := newServer(t, func(_ context.Context, tenant, _ string, _ result.Result) error {
 		if tenant == "kenya" {
 			panic("made up")
 		}
@@ -164,9 +165,22 @@ func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 	assert.Equal(t, http.StatusInternalServerError, post(t, callback(nigeria), server.URL+nigeriaPath))
 }
 
-func TestNoVerdict(t *testing.T) {
+// A second code under a name in other letters approves nobody.
+func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, logVerdict)
-	unreadable := smilesigtest.NewCallback(kenya, []byte(`{"ResultCode":1}`))
-	assert.Equal(t, http.StatusBadRequest, post(t, unreadable, server.URL+kenyaPath))
+	kept := make(chan string, 1)
+	server := newServer(t, func(_ context.Context, _, _ string, found result.Result) error {
+		kept <- fmt.Sprint(found.Outcome, " ", found.Provisional)
+		return nil
+	})
+	for body, outcome := range map[string]string{
+		`{"ResultCode":"0811","resultcode":"0810","PartnerParams":{"job_type":1}}`: "rejected false",
+		`{"ResultCode":"0814","PartnerParams":{"job_type":1}}`:                     "review true",
+		`{"ResultCode":"0001"}`: "no verdict false",
+		`{}`:                    "unknown false",
+	} {
+		sent := smilesigtest.NewCallback(kenya, []byte(body))
+		require.Equal(t, http.StatusOK, post(t, sent, server.URL+kenyaPath), body)
+		assert.Equal(t, outcome, <-kept)
+	}
 }

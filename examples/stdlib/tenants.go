@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -32,19 +31,13 @@ var nameForm = regexp.MustCompile(`^[0-9A-Za-z_-]+$`)
 
 // readTenants checks everything, so that rotate cannot fail half-way.
 func readTenants(file, origin string) (tenants, error) {
-	opened, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer opened.Close()
-	decoder := json.NewDecoder(opened)
-	decoder.DisallowUnknownFields()
-	all := make(tenants)
-	if err := decoder.Decode(&all); err != nil {
+	var all tenants
+	if err := json.Unmarshal(text, &all); err != nil {
 		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("something follows the tenants")
 	}
 	if len(all) == 0 {
 		return nil, errors.New("no tenants")

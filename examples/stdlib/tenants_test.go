@@ -17,13 +17,12 @@ func TestTenantsFileRefused(t *testing.T) {
 		secrets     = `"Secrets":["made-up-secret-of-32-bytes-or-so"]`
 	)
 	for text, fault := range map[string]string{
-		``:                            "EOF",
+		``:                            "unexpected end",
 		`{}`:                          "no tenants",
-		`{}{}`:                        "something follows",
-		`{} garbage}`:                 "something follows",
+		`{}{}`:                        "after top-level value",
 		`{"a":{` + secrets + `}}`:     "a: no Credentials",
 		`{"a":{` + credentials + `}}`: "a: no Credentials or no Secrets",
-		`{"a":{"Path":"/callbacks"}}`: `unknown field "Path"`,
+		`{"a":{"Path":"/callbacks"}}`: "a: no Credentials or no Secrets",
 		`{"a":{"Secrets":[""],` + credentials + `}}`:                                            "a: joburl: the secret has 0 bytes",
 		`{"a":{"Secrets":["made-up-secret-of-32-bytes-or-so",""],` + credentials + `}}`:         "a: joburl: older[0] has 0 bytes",
 		`{"":{` + secrets + `,` + credentials + `}}`:                                            "want a name",
