@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-	"time"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
@@ -36,7 +35,7 @@ func (c *callbacks) stale() (status int, err error) {
 // deliver sends the same bytes every time, as Smile ID does when it got no answer.
 func (c *callbacks) deliver() (status int, err error) {
 	if c.delivered.Body == nil {
-		c.delivered = c.signedAgo(time.Second, c.genuine())
+		c.delivered = c.genuine()
 	}
 	return c.send(c.delivered, c.urls.For(kycJob))
 }
@@ -63,19 +62,26 @@ func (c *callbacks) deliveredAtOtherURL() (status int, err error) {
 // atOtherJobsURL sends a new genuine callback to the URL of another job, as the
 // holder of a v3 token can have it sent by /v3/replay.
 func (c *callbacks) atOtherJobsURL() (status int, err error) {
-	return c.send(c.signedAgo(3*time.Second, c.genuine()), c.urls.For(otherJob))
+	return c.send(c.genuine(), c.urls.For(otherJob))
+}
+
+// provisional sends a result that is not the last.
+func (c *callbacks) provisional() (status int, err error) {
+	return c.send(c.withBody(`{"ResultCode":"0814","PartnerParams":{"job_type":1}}`), c.urls.For(kycJob))
+}
+
+// unknown sends a code that would approve, for a product that nobody knows.
+func (c *callbacks) unknown() (status int, err error) {
+	return c.send(c.withBody(`{"ResultCode":"0810","PartnerParams":{"job_type":99}}`), c.urls.For(kycJob))
 }
 
 func (c *callbacks) genuine() smilesigtest.Callback {
 	body, _ := smilesigtest.Sample("biometric_kyc", smilesig.InBody)
-	return smilesigtest.NewCallback(c.credential, body)
+	return c.withBody(string(body))
 }
 
-// signedAgo keeps callbacks of this fast program apart: two that are signed in
-// the same millisecond share a pair, and the guard takes the second for a replay.
-func (c *callbacks) signedAgo(ago time.Duration, cb smilesigtest.Callback) smilesigtest.Callback {
-	cb.Time = cb.Time.Add(-ago)
-	return cb
+func (c *callbacks) withBody(body string) smilesigtest.Callback {
+	return smilesigtest.NewCallback(c.credential, []byte(body))
 }
 
 func (c *callbacks) send(cb smilesigtest.Callback, url string) (status int, err error) {

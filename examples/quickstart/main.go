@@ -38,7 +38,7 @@ func main() {
 
 // run goes through all steps and prints what each got.
 func run(out io.Writer) error {
-	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"}
+	credential := smilesig.Credential{PartnerID: "085", APIKey: "made-up-key-of-a-partner"}
 	smileID, err := standin.Start("127.0.0.1:0", credential)
 	if err != nil {
 		return err
@@ -51,26 +51,28 @@ func run(out io.Writer) error {
 	defer partner.close()
 
 	requests := requests{smileID: smileID, signing: partner.client, urls: partner.urls}
-	v3 := v3{credential: credential, smileID: smileID, client: partner.client, urls: partner.urls}
+	v3 := v3{smileID: smileID, client: partner.client, urls: partner.urls}
 	callbacks := callbacks{credential: credential, client: partner.server.Client(), urls: partner.urls}
 	return play(out, []step{
 		{200, "Basic KYC request, signed in its JSON: accepted", requests.basicKYC},
 		{400, "the same request without the Transport, not signed: refused", requests.unsignedBasicKYC},
 		{200, "biometric job: /v1/upload, signed in its JSON: accepted", requests.prepareUpload},
 		{200, "biometric job: zip put to another origin, untouched: accepted", requests.putZip},
-		{200, "biometric job: its signed callback came to its own URL: verified", requests.awaitCallback},
+		{200, "biometric job: its signed callback came to its own URL: verified, decided", requests.awaitCallback},
 		{200, "multipart selfie request, signed in its headers: accepted", requests.enrollSelfie},
 		{200, "v3 token, with the job's callback URL bound into it: accepted", v3.askForToken},
 		{202, "v3 enhanced KYC with that token, not signed: accepted", v3.enhancedKYC},
-		{200, "v3 webhook, the pair in its headers, at the job's URL: verified", v3.awaitWebhook},
+		{200, "v3 webhook, the pair in its headers, at the job's URL: verified, decided", v3.awaitWebhook},
 		{401, "callback signed with another key: refused", callbacks.forged},
 		{401, "callback signed yesterday: refused", callbacks.stale},
-		{200, "callback delivered: verified", callbacks.deliver},
+		{200, "callback delivered: verified, decided", callbacks.deliver},
 		{200, "the same bytes delivered again, as after a lost answer: verified", callbacks.deliver},
 		{503, "its genuine pair with another body: refused by the replay guard", callbacks.swapped},
 		{404, "its genuine pair and body at a guessed URL of another job: refused", callbacks.atGuessedURL},
 		{503, "its genuine pair and body at the true URL of another job: refused by the replay guard", callbacks.deliveredAtOtherURL},
 		{409, "a new genuine callback at the true URL of another job: refused by our handler", callbacks.atOtherJobsURL},
+		{202, "a provisional result: acknowledged, waits for the next one", callbacks.provisional},
+		{202, "a result that nobody knows: acknowledged, waits for a person", callbacks.unknown},
 	})
 }
 

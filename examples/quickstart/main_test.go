@@ -22,19 +22,21 @@ func TestItsLines(t *testing.T) {
 400  the same request without the Transport, not signed: refused
 200  biometric job: /v1/upload, signed in its JSON: accepted
 200  biometric job: zip put to another origin, untouched: accepted
-200  biometric job: its signed callback came to its own URL: verified
+200  biometric job: its signed callback came to its own URL: verified, decided
 200  multipart selfie request, signed in its headers: accepted
 200  v3 token, with the job's callback URL bound into it: accepted
 202  v3 enhanced KYC with that token, not signed: accepted
-200  v3 webhook, the pair in its headers, at the job's URL: verified
+200  v3 webhook, the pair in its headers, at the job's URL: verified, decided
 401  callback signed with another key: refused
 401  callback signed yesterday: refused
-200  callback delivered: verified
+200  callback delivered: verified, decided
 200  the same bytes delivered again, as after a lost answer: verified
 503  its genuine pair with another body: refused by the replay guard
 404  its genuine pair and body at a guessed URL of another job: refused
 503  its genuine pair and body at the true URL of another job: refused by the replay guard
 409  a new genuine callback at the true URL of another job: refused by our handler
+202  a provisional result: acknowledged, waits for the next one
+202  a result that nobody knows: acknowledged, waits for a person
 `, out.String())
 }
 
@@ -66,10 +68,10 @@ func (to toStandIn) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func TestLive(t *testing.T) {
 	t.Parallel()
-	smileID := standin.New(t, smilesig.Credential{PartnerID: "085", APIKey: "made-up-key"})
+	smileID := standin.New(t, smilesig.Credential{PartnerID: "085", APIKey: "made-up-key-of-a-partner"})
 	for _, test := range []struct{ key, line, fault string }{
-		{"made-up-key", "200  /v1/job_status of the sandbox, code \"2302\"\n", ""},
-		{"another-key", "400  /v1/job_status of the sandbox, code \"2205\"\n", "does not accept"},
+		{"made-up-key-of-a-partner", "200  /v1/job_status of the sandbox, code \"2302\"\n", ""},
+		{"another-key-of-a-partner", "400  /v1/job_status of the sandbox, code \"2205\"\n", "does not accept"},
 		{"", "", "the API key is empty"},
 	} {
 		var out strings.Builder

@@ -3,13 +3,14 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"time"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
+	"example.com/smilesig/result"
 )
 
 // A partner of Smile ID: what smilesig is for.
@@ -50,36 +51,34 @@ func newClient(signer *smilesig.Signer, origin string) *http.Client {
 // newCallbackServer returns a server whose handler runs for verified callbacks at
 // the URL of a job only.
 func newCallbackServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server {
-	verifier := &smilesig.Verifier{
-		Signer: signer,
-		Guard:  new(smilesig.MemoryGuard),
-		// 0 leaves the status to smilesig. Without OnReject, each refusal is logged,
-		// which would be in the way of this program's own lines.
-		OnReject: func(*http.Request, error) (status int) { return 0 },
-	}
+	verifier := &smilesig.Verifier{Signer: signer}
+	// Without OnReject, each refusal is logged, which would be in the way of this
+	// program's own lines. 0 leaves the status to smilesig.
+	verifier.OnReject = func(*http.Request, error) (status int) { return 0 }
+	urls.OnReject = func(*http.Request, error) {}
 	mux := http.NewServeMux()
 	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
 	return &http.Server{Handler: mux, ReadTimeout: time.Minute}
 }
 
 // takeResult has a verified callback. The URL says which job it is for. The body of
-// v1 and v2 says so too, and is refused if it says something else. In v3, job_id is
-// Smile ID's own.
+// v1 and v2 says so too, and is refused if it says something else. Only result.Parse
+// says what the outcome is.
 func takeResult(w http.ResponseWriter, r *http.Request) {
 	_, isVerified := smilesig.FromContext(r.Context())
 	job, hasJob := joburl.FromContext(r.Context())
-	var result struct {
-		PartnerParams struct {
-			JobID string `json:"job_id"`
-		}
-	}
-	if !isVerified || !hasJob || json.NewDecoder(r.Body).Decode(&result) != nil {
+	body, readErr := io.ReadAll(r.Body)
+	found, parseErr := result.Parse(body)
+	switch {
+	case !isVerified || !hasJob || readErr != nil || parseErr != nil:
 		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	if claimed := cmp.Or(result.PartnerParams.JobID, job); claimed != job {
+	case cmp.Or(found.JobID, job) != job:
 		w.WriteHeader(http.StatusConflict)
-		return
+	case found.Provisional:
+		w.WriteHeader(http.StatusAccepted) // another result will come
+	case found.Outcome == result.Approved, found.Outcome == result.Rejected:
+		w.WriteHeader(http.StatusOK) // here a partner would read it back, and decide once
+	default:
+		w.WriteHeader(http.StatusAccepted) // here a partner would keep it for a person
 	}
-	w.WriteHeader(http.StatusOK) // here a partner would keep the result of the job
 }

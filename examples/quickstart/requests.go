@@ -1,12 +1,9 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -58,13 +55,11 @@ func (q *requests) prepareUpload() (status int, err error) {
 	return response.StatusCode, err
 }
 
-// putZip goes through the same client, which leaves it alone.
+// putZip goes through the same client, which leaves it alone. This one is empty; a
+// partner's has the photos.
 func (q *requests) putZip() (status int, err error) {
-	file, err := zipOfSelfies()
-	if err != nil {
-		return 0, err
-	}
-	req, err := http.NewRequest(http.MethodPut, q.uploadURL, bytes.NewReader(file))
+	file := "PK\x05\x06" + strings.Repeat("\x00", 18)
+	req, err := http.NewRequest(http.MethodPut, q.uploadURL, strings.NewReader(file))
 	if err != nil {
 		return 0, err
 	}
@@ -73,51 +68,50 @@ func (q *requests) putZip() (status int, err error) {
 		return 0, err
 	}
 	received := q.smileID.Requests()
-	if !bytes.Equal(received[len(received)-1].Body, file) {
+	if string(received[len(received)-1].Body) != file {
 		return 0, errors.New("the zip has changed on its way")
 	}
 	return status, nil
 }
 
-func zipOfSelfies() ([]byte, error) {
-	var file bytes.Buffer
-	archive := zip.NewWriter(&file)
-	info, err := archive.Create("info.json")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.WriteString(info, `{"images":[]}`); err != nil {
-		return nil, err
-	}
-	err = archive.Close()
-	return file.Bytes(), err
-}
-
-// awaitCallback returns the status that our callback server gave to Smile ID. One
-// callback says that the ID exists, and the other has the result of the job.
+// awaitCallback returns the status that our callback server gave to Smile ID for the
+// result of the job.
 func (q *requests) awaitCallback() (status int, err error) {
-	q.smileID.Wait()
-	deliveries := q.smileID.Deliveries()
-	if len(deliveries) != 2 || len(deliveries[0].Statuses) != 1 || len(deliveries[1].Statuses) != 1 {
-		return 0, fmt.Errorf("%d callbacks were sent, expected 2, acknowledged at once", len(deliveries))
-	}
-	return deliveries[1].Statuses[0], nil
+	return lastDelivery(q.smileID, q.urls.For("job-2"))
 }
 
 func (q *requests) enrollSelfie() (status int, err error) {
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	selfie, err := form.CreateFormFile("selfie_image", "selfie.jpg")
+	contentType, body, err := form(map[string]string{"selfie_image": "a photo"})
 	if err != nil {
 		return 0, err
 	}
-	if _, err := io.WriteString(selfie, "a photo"); err != nil {
-		return 0, err
+	return statusOf(q.signing.Post(q.smileID.URL+"/v2/smart-selfie-enroll", contentType, body))
+}
+
+func form(fields map[string]string) (contentType string, body *bytes.Buffer, err error) {
+	body = new(bytes.Buffer)
+	w := multipart.NewWriter(body)
+	for name, value := range fields {
+		if err := w.WriteField(name, value); err != nil {
+			return "", nil, err
+		}
 	}
-	if err := form.Close(); err != nil {
-		return 0, err
+	return w.FormDataContentType(), body, w.Close()
+}
+
+// lastDelivery waits for the callbacks under way, and returns the status that our
+// callback server gave to the last one.
+func lastDelivery(smileID *standin.Server, url string) (status int, err error) {
+	smileID.Wait()
+	deliveries := smileID.Deliveries()
+	if len(deliveries) == 0 {
+		return 0, errors.New("no callback was sent")
 	}
-	return statusOf(q.signing.Post(q.smileID.URL+"/v2/smart-selfie-enroll", form.FormDataContentType(), &body))
+	last := deliveries[len(deliveries)-1]
+	if last.URL != url || len(last.Statuses) != 1 {
+		return 0, errors.New("the callback did not come to the job's URL, or was not acknowledged at once")
+	}
+	return last.Statuses[0], nil
 }
 
 func statusOf(response *http.Response, err error) (int, error) {
