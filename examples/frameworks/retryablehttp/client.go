@@ -1,4 +1,6 @@
-package main
+// Package retryablehttp retries with hashicorp/go-retryablehttp what smilesig signs.
+// To use it in a program of your own, copy this file.
+package retryablehttp
 
 import (
 	"context"
@@ -11,10 +13,10 @@ import (
 	"example.com/smilesig"
 )
 
-// newClient returns a client that retries and, below that, signs: each attempt
+// NewClient returns a client that retries and, below that, signs: each attempt
 // has a pair of its own time, so that a late one is not stale. Give it only what
 // Smile ID may get twice, because an attempt without an answer may have arrived.
-func newClient(signing *smilesig.Transport) *http.Client {
+func NewClient(signing *smilesig.Transport) *http.Client {
 	client := retryablehttp.NewClient()
 	client.HTTPClient = &http.Client{Transport: signing, Timeout: 30 * time.Second} // of one attempt
 	client.CheckRetry = retryUnlessRefused

@@ -8,10 +8,10 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
-	"example.com/smilesig/examples/internal/servertest"
+	"example.com/smilesig/examples/frameworks/internal/servertest"
 )
 
-func TestServer(t *testing.T) { servertest.TestServer(t, newRouter) }
+func TestServer(t *testing.T) { servertest.TestNetHTTP(t, newRouter) }
 
 // A statusLog is a log of chi's own.
 type statusLog func(status int)
@@ -24,7 +24,7 @@ func (l statusLog) Panic(any, []byte) {}
 
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
-	servertest.TestMiddleware(t, func(logged func(int), wrapped []func(http.Handler) http.Handler, handle servertest.Handle) http.Handler {
+	servertest.TestMiddleware(t, func(logged func(int), wrapped []func(http.Handler) http.Handler, handle servertest.Handle) servertest.Serve {
 		router := chi.NewRouter()
 		router.Use(middleware.RequestLogger(statusLog(logged)), middleware.Recoverer)
 		router.Use(wrapped...)
@@ -37,6 +37,6 @@ func TestMiddleware(t *testing.T) {
 			w.WriteHeader(status)
 			w.Write(body)
 		})
-		return router
+		return servertest.HTTP(router)
 	})
 }

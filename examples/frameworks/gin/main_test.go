@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"example.com/smilesig/examples/internal/servertest"
+	"example.com/smilesig/examples/frameworks/internal/servertest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,11 +16,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestServer(t *testing.T) { servertest.TestServer(t, newRouter) }
+func TestServer(t *testing.T) { servertest.TestNetHTTP(t, newRouter) }
 
 func TestWrap(t *testing.T) {
 	t.Parallel()
-	servertest.TestMiddleware(t, func(logged func(int), middleware []func(http.Handler) http.Handler, handle servertest.Handle) http.Handler {
+	servertest.TestMiddleware(t, func(logged func(int), middleware []func(http.Handler) http.Handler, handle servertest.Handle) servertest.Serve {
 		router := gin.New()
 		router.Use(
 			func(c *gin.Context) { c.Next(); logged(c.Writer.Status()) },
@@ -38,6 +38,6 @@ func TestWrap(t *testing.T) {
 			}
 			c.Data(status, "text/plain", body)
 		})
-		return router
+		return servertest.HTTP(router)
 	})
 }

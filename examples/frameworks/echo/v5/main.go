@@ -1,0 +1,28 @@
+// An echo v5 server for Smile ID's callbacks. There is no adapter to copy:
+// echo.WrapMiddleware is one. Package partner names the settings.
+//
+//	go run ./echo/v5
+package main
+
+import (
+	"net/http"
+	"os"
+
+	"github.com/labstack/echo/v5"
+
+	"example.com/smilesig/examples/frameworks/internal/partner"
+)
+
+func main() { partner.Serve(os.Getenv, newRouter) }
+
+// newRouter has no access log, because that would hold the URLs. The handler always
+// writes an answer: behind echo.WrapMiddleware, the status of a handler that writes
+// nothing is 0 to the middleware in front.
+func newRouter(p *partner.Partner) http.Handler {
+	p.Verifier.Handler(http.NotFoundHandler()) // echo calls it for each request; a faulty Verifier panics now
+	router := echo.New()
+	router.POST("/callbacks/:job", func(c *echo.Context) error {
+		return c.NoContent(p.Take(c.Request().Context(), c.Request().Body))
+	}, echo.WrapMiddleware(p.URLs.Handler), echo.WrapMiddleware(p.Verifier.Handler))
+	return router
+}
