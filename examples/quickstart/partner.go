@@ -56,9 +56,8 @@ func newCallbackServer(signer *smilesig.Signer, urls *joburl.URLs) *http.Server 
 	// program's own lines. 0 leaves the status to smilesig.
 	verifier.OnReject = func(*http.Request, error) (status int) { return 0 }
 	urls.OnReject = func(*http.Request, error) {}
-	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/", urls.Handler(verifier.Handler(http.HandlerFunc(takeResult))))
-	return &http.Server{Handler: mux, ReadTimeout: time.Minute}
+	handler := urls.Handler(verifier.Handler(http.HandlerFunc(takeResult)))
+	return &http.Server{Handler: handler, ReadTimeout: time.Minute}
 }
 
 // takeResult has a verified callback. The URL says which job it is for. The body of
