@@ -25,8 +25,8 @@
 // A Result is what a body says. Whether it is true is another question, because the
 // signature of a callback covers no body. Package readback asks Smile ID.
 //
-// Smile ID publishes only a part of its codes. Of the 48 rows of the tables in
-// tables.go, 30 are first-hand: from the official docs, the official SDKs, or the
+// Smile ID publishes only a part of its codes. Of the 50 rows of the tables in
+// tables.go, 32 are first-hand: from the official docs, the official SDKs, or the
 // published description of v3. The other 18 rest on third-party projects alone.
 // None was observed at Smile ID's own servers.
 //

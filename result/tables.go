@@ -56,21 +56,23 @@ var resultCodes = []row{
 	{"1240", "4", Approved, false},                     // [3p 3]
 
 	// Lookups at an authority. The job type does not tell basic from enhanced KYC.
-	{"1012", "5", Approved, false},         // [docs, sdk]
-	{"1012", "7", Approved, false},         // [sdk]
-	{"1012", "1", Unknown, false},          // [sdk, 3p 1] the ID half only: the face has a result of its own
-	{"1013", "1 5 7", Rejected, false},     // [docs, 3p 2] unable to validate
-	{"1014", "1 5 11", NoVerdict, false},   // [docs, 3p 1] unsupported ID number; some projects reject, but nobody was checked
-	{"1015 1016", "1 5", NoVerdict, false}, // [docs] the database was down; the account lacks the product
-	{"1020", "5", Approved, false},         // [docs]
-	{"1021", "5", Review, false},           // [docs] approved there, but one detail that matches is enough for it
-	{"1022 1023", "5", Rejected, false},    // [docs] no match, which one project approves; not found
+	{"1012", "5", Approved, false},       // [docs, sdk]
+	{"1012", "7", Approved, false},       // [sdk]
+	{"1012", "1", Unknown, false},        // [sdk, 3p 1] the ID half only: the face has a result of its own
+	{"1013", "1 5 7", Rejected, false},   // [docs, 3p 2] unable to validate
+	{"1014", "1 5 11", NoVerdict, false}, // [docs, 3p 1] unsupported ID number; some projects reject, but nobody was checked
+	{"1015", "1 5", NoVerdict, false},    // [docs] the database was down
+	{"1016", "1 5", NoVerdict, false},    // [docs] the account lacks the product
+	{"1020", "5", Approved, false},       // [docs]
+	{"1021", "5", Review, false},         // [docs] approved there, but one detail that matches is enough for it
+	{"1022 1023", "5", Rejected, false},  // [docs] no match, which one project approves; not found
 
 	// AML lists.
-	{"1017", "10", Review, false},   // [spec] only adverse news
-	{"1023", "10", Rejected, false}, // [spec] a potential match: not the meaning above
-	{"1030", "10", Rejected, false}, // [sdk, spec] found on a list
-	{"1031", "10", Approved, false}, // [spec] in summaries of examples only
+	{"1015", "10", NoVerdict, false}, // [spec] the service was down
+	{"1017", "10", Review, false},    // [spec] only adverse news
+	{"1023", "10", Rejected, false},  // [spec] a potential match: not the meaning above
+	{"1030", "10", Rejected, false},  // [sdk, spec] found on a list
+	{"1031", "10", Approved, false},  // [spec] in summaries of examples only
 
 	// Input that could not be used.
 	{"0001", "1 2 4 5 6 7 8 9 10 11", NoVerdict, false}, // [docs, 3p 1] an older page rejects, a newer one has no category: a bad image is no verdict

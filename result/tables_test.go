@@ -82,7 +82,7 @@ var meanings = []meaning{
 	{"1012", []int{1}, unknown, false},
 	{"1013", []int{1, 5, 7}, rejected, false},
 	{"1014", []int{1, 5, 11}, noVerdict, false},
-	{"1015", []int{1, 5}, noVerdict, false},
+	{"1015", []int{1, 5, 10}, noVerdict, false},
 	{"1016", []int{1, 5}, noVerdict, false},
 	{"1017", []int{10}, review, false},
 	{"1020", []int{5}, approved, false},
