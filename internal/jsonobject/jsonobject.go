@@ -29,18 +29,19 @@ type Member struct {
 
 // Is reports whether the member's unescaped name is name. name must be ASCII.
 func (m Member) Is(name string) bool {
-	if len(m.Name) <= len(name) { // it has no escape: an escape is longer than its character
-		return string(m.Name) == name
-	}
-	rest := m.Name
+	return string(m.Name) == name || len(m.Name) > len(name) && isEscaped(m.Name, name)
+}
+
+// isEscaped reports whether text, which is longer than name, unescapes to name.
+func isEscaped(text []byte, name string) bool {
 	for i := range len(name) {
 		var c rune
-		c, rest = firstChar(rest)
+		c, text = firstChar(text)
 		if c != rune(name[i]) {
 			return false
 		}
 	}
-	return len(rest) == 0
+	return len(text) == 0
 }
 
 // Text returns the member's value unescaped, and whether it is a string at all.
@@ -82,27 +83,44 @@ var unescaped = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
+// A Problem is what can be wrong with a text. It is a byte, and not an error or a
+// text, because each function below returns one for each token.
+type Problem byte
+
+const (
+	fine Problem = iota
+	ByteOrderMark
+	NotAnObject
+	Truncated
+	Unexpected
+	InvalidUTF8
+	TooDeep
+	TrailingData
+)
+
+func (p Problem) String() string {
+	return [...]string{
+		fine:          "fine",
+		ByteOrderMark: "byte-order mark",
+		NotAnObject:   "not a JSON object",
+		Truncated:     "truncated",
+		Unexpected:    "unexpected character",
+		InvalidUTF8:   "invalid UTF-8",
+		TooDeep:       "nested deeper than 10,000",
+		TrailingData:  "trailing data",
+	}[p]
+}
+
 // A SyntaxError says what is wrong with a text and at what offset. It quotes
 // nothing of the text.
 type SyntaxError struct {
-	Problem string
+	Problem Problem
 	Offset  int
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("%s at offset %d", e.Problem, e.Offset)
+	return fmt.Sprintf("%v at offset %d", e.Problem, e.Offset)
 }
-
-// The problems of a SyntaxError.
-const (
-	ByteOrderMark = "byte-order mark"
-	NotAnObject   = "not a JSON object"
-	Truncated     = "truncated"
-	Unexpected    = "unexpected character"
-	InvalidUTF8   = "invalid UTF-8"
-	TooDeep       = "nested deeper than 10,000"
-	TrailingData  = "trailing data"
-)
 
 // Scan calls visit for each top-level member of the JSON object doc, in order. It
 // returns a *SyntaxError unless all of doc is one valid JSON object in valid
@@ -116,13 +134,13 @@ func Scan(doc []byte, visit func(Member)) error {
 		return &SyntaxError{NotAnObject, i}
 	}
 	i, problem := scanMembers(doc, i, visit)
-	if problem == "" {
+	if problem == fine {
 		if i, _ = next(doc, i); i < len(doc) {
 			problem = TrailingData
 		}
 	}
 	switch {
-	case problem == "":
+	case problem == fine:
 		return nil
 	case i >= len(doc):
 		return &SyntaxError{Truncated, len(doc)}
@@ -133,26 +151,26 @@ func Scan(doc []byte, visit func(Member)) error {
 // scanMembers reads the object that starts at i. Like the functions below, it
 // returns the offset after what it read and no problem, or a problem and its
 // offset. The offset is beyond the end if the text is truncated.
-func scanMembers(doc []byte, i int, visit func(Member)) (int, string) {
+func scanMembers(doc []byte, i int, visit func(Member)) (int, Problem) {
 	i, c := next(doc, i+1)
 	if c == '}' {
-		return i + 1, ""
+		return i + 1, fine
 	}
 	comma := -1
 	for {
 		nameEnd, colon, problem := skipName(doc, i)
-		if problem != "" {
+		if problem != fine {
 			return colon, problem
 		}
 		value, _ := next(doc, colon+1)
 		end, problem := skipValue(doc, value, 1)
-		if problem != "" {
+		if problem != fine {
 			return end, problem
 		}
 		visit(Member{Name: doc[i+1 : nameEnd-1], Value: doc[value:end], Comma: comma, Start: i, End: end})
 		switch i, c = next(doc, end); c {
 		case '}':
-			return i + 1, ""
+			return i + 1, fine
 		case ',':
 			comma = i
 			i, _ = next(doc, i+1)
@@ -164,58 +182,71 @@ func scanMembers(doc []byte, i int, visit func(Member)) (int, string) {
 
 // skipName reads a member's name, which ends at end, and finds the colon after
 // it.
-func skipName(doc []byte, i int) (end, colon int, problem string) {
+func skipName(doc []byte, i int) (end, colon int, problem Problem) {
 	i, c := next(doc, i)
 	if c != '"' {
 		return 0, i, Unexpected
 	}
-	if end, problem = skipString(doc, i); problem != "" {
+	if end = skipPlain(doc, i+1); at(doc, end) == '"' {
+		end++
+	} else if end, problem = skipRest(doc, end); problem != fine {
 		return 0, end, problem
 	}
 	if i, c = next(doc, end); c != ':' {
 		return 0, i, Unexpected
 	}
-	return end, i, ""
+	return end, i, fine
 }
 
 // skipValue reads the value that follows at i, inside depth containers. It keeps
-// track of 64 more containers with one bit each, and calls itself for a value
-// that is nested deeper. So its calls nest MaxDepth/64 deep at most.
-func skipValue(doc []byte, i, depth int) (int, string) {
+// track of 62 more containers with one bit each, and calls itself for a value
+// that is nested deeper. So its calls nest MaxDepth/62 deep at most.
+func skipValue(doc []byte, i, depth int) (int, Problem) {
+	const none = 0b10
 	var (
-		levels  int    // how many containers are open since the call
-		objects uint64 // which of them are objects; the lowest bit is for the innermost
+		open    uint64 = none // the lowest bit is for the innermost container: 1 for an object
 		c       byte
-		problem string
+		problem Problem
 	)
 	for {
-		if objects&1 == 1 {
-			if _, i, problem = skipName(doc, i); problem != "" {
+		if open&1 == 1 { // as in skipName, without the call
+			if i, c = next(doc, i); c != '"' {
+				return i, Unexpected
+			}
+			if i = skipPlain(doc, i+1); at(doc, i) == '"' {
+				i++
+			} else if i, problem = skipRest(doc, i); problem != fine {
 				return i, problem
+			}
+			if i, c = next(doc, i); c != ':' {
+				return i, Unexpected
 			}
 			i++
 		}
 		switch i, c = next(doc, i); c {
 		case '"':
-			i, problem = skipString(doc, i)
+			if i = skipPlain(doc, i+1); at(doc, i) == '"' {
+				i++
+			} else {
+				i, problem = skipRest(doc, i)
+			}
 		case '{', '[':
+			levels := bits.Len64(open) - 2
 			if depth+levels == MaxDepth {
 				return i, TooDeep
 			}
-			if levels == 64 {
+			if levels == 62 {
 				i, problem = skipValue(doc, i, depth+levels)
 				break
 			}
-			levels++
-			objects <<= 1
+			open <<= 1
 			if c == '{' {
-				objects |= 1
+				open |= 1
 			}
-			if i, c = next(doc, i+1); c != closing(objects) {
+			if i, c = next(doc, i+1); c != closing(open) {
 				continue
 			}
-			levels--
-			objects >>= 1
+			open >>= 1
 			i++
 		case 't':
 			i, problem = skipLiteral(doc, i, "true")
@@ -226,22 +257,21 @@ func skipValue(doc []byte, i, depth int) (int, string) {
 		default:
 			i, problem = skipNumber(doc, i)
 		}
-		if problem != "" {
+		if problem != fine {
 			return i, problem
 		}
 		// A value is complete, and with it perhaps the containers around it.
 		for {
-			if levels == 0 {
-				return i, ""
+			if open == none {
+				return i, fine
 			}
 			if i, c = next(doc, i); c == ',' {
 				break
 			}
-			if c != closing(objects) {
+			if c != closing(open) {
 				return i, Unexpected
 			}
-			levels--
-			objects >>= 1
+			open >>= 1
 			i++
 		}
 		i++
@@ -249,12 +279,13 @@ func skipValue(doc []byte, i, depth int) (int, string) {
 }
 
 // closing is the bracket that closes the innermost container.
-func closing(objects uint64) byte { return "]}"[objects&1] }
+func closing(open uint64) byte { return "]}"[open&1] }
 
 // next skips white space. It returns the offset of the next character, and that
 // character. At the end of doc, the character is 0: no JSON token starts with it.
+// The comparison as uint is the check of the slice's bounds at the same time.
 func next(doc []byte, i int) (int, byte) {
-	for ; i < len(doc); i++ {
+	for ; uint(i) < uint(len(doc)); i++ {
 		if c := doc[i]; c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 			return i, c
 		}
@@ -264,15 +295,15 @@ func next(doc []byte, i int) (int, byte) {
 
 // at is doc[i], or 0 beyond the end.
 func at(doc []byte, i int) byte {
-	if i < len(doc) {
+	if uint(i) < uint(len(doc)) {
 		return doc[i]
 	}
 	return 0
 }
 
-func skipLiteral(doc []byte, i int, literal string) (int, string) {
+func skipLiteral(doc []byte, i int, literal string) (int, Problem) {
 	if end := i + len(literal); end <= len(doc) && string(doc[i:end]) == literal {
-		return end, ""
+		return end, fine
 	}
 	for j := 0; at(doc, i) == literal[j]; j++ {
 		i++
@@ -280,7 +311,7 @@ func skipLiteral(doc []byte, i int, literal string) (int, string) {
 	return i, Unexpected
 }
 
-func skipNumber(doc []byte, i int) (int, string) {
+func skipNumber(doc []byte, i int) (int, Problem) {
 	if at(doc, i) == '-' {
 		i++
 	}
@@ -291,83 +322,84 @@ func skipNumber(doc []byte, i int) (int, string) {
 	case doc[i] == '0':
 		end = i + 1 // no digit may follow a leading zero
 	}
-	if at(doc, end) == '.' {
+	c := at(doc, end)
+	if c == '.' {
 		i = end + 1
 		if end = skipDigits(doc, i); end == i {
 			return i, Unexpected
 		}
+		c = at(doc, end)
 	}
-	if c := at(doc, end); c == 'e' || c == 'E' {
+	if c == 'e' || c == 'E' {
 		i = end + 1
-		if c := at(doc, i); c == '+' || c == '-' {
+		if c = at(doc, i); c == '+' || c == '-' {
 			i++
 		}
 		if end = skipDigits(doc, i); end == i {
 			return i, Unexpected
 		}
 	}
-	return end, ""
+	return end, fine
 }
 
 func skipDigits(doc []byte, i int) int {
-	for i < len(doc) && '0' <= doc[i] && doc[i] <= '9' {
+	for uint(i) < uint(len(doc)) && '0' <= doc[i] && doc[i] <= '9' {
 		i++
 	}
 	return i
 }
 
-// skipString reads the string whose opening quote is at i. It reads several bytes
-// at a time if none of them needs a look.
-func skipString(doc []byte, i int) (int, string) {
-	i++
-	for words := 1; ; words++ {
-		if len(doc)-i >= 8 {
-			stops := marks(binary.LittleEndian.Uint64(doc[i:]))
-			if stops == 0 {
-				if i += 8; words%4 == 0 { // perhaps a long string
-					i = skipPlain(doc, i)
-				}
-				continue
-			}
-			i += bits.TrailingZeros64(stops) / 8
-		}
-		var problem string
+// skipRest reads the rest of a string, from where skipPlain stopped.
+func skipRest(doc []byte, i int) (int, Problem) {
+	var problem Problem
+	for {
 		switch c := at(doc, i); {
 		case c == '"':
-			return i + 1, ""
+			return i + 1, fine
 		case c == '\\':
 			i, problem = skipEscapes(doc, i)
 		case c >= utf8.RuneSelf:
 			i, problem = skipNonASCII(doc, i)
-		case c >= ' ':
-			i++
 		default:
 			problem = Unexpected
 		}
-		if problem != "" {
+		if problem != fine {
 			return i, problem
 		}
+		i = skipPlain(doc, i)
 	}
 }
 
-// skipPlain skips 32 bytes at a time, as long as none of them needs a look.
-// Photos are long strings of such bytes.
+// skipPlain returns the offset of the next character of a string that needs a look:
+// a quote, a backslash, a control character, a byte beyond ASCII. It reads several
+// bytes at a time. It calls nothing, and its callers look for the closing quote
+// before they call skipRest, because most strings are short.
 func skipPlain(doc []byte, i int) int {
-	for ; len(doc)-i >= 32; i += 32 {
-		block := doc[i : i+32]
+	text, n := doc[i:], 0
+	for ; n <= len(text)-8 && n < 32; n += 8 {
+		if stops := marks(binary.LittleEndian.Uint64(text[n:n+8])) & highBits; stops != 0 {
+			return i + n + bits.TrailingZeros64(stops)/8
+		}
+	}
+	// A string as long as this may be a photo.
+	for ; n <= len(text)-32; n += 32 {
+		block := text[n : n+32]
 		a := binary.LittleEndian.Uint64(block)
 		b := binary.LittleEndian.Uint64(block[8:])
 		c := binary.LittleEndian.Uint64(block[16:])
 		d := binary.LittleEndian.Uint64(block[24:])
-		if marks(a)|marks(b)|marks(c)|marks(d) != 0 {
+		if (marks(a)|marks(b)|marks(c)|marks(d))&highBits != 0 {
 			break
 		}
 	}
-	return i
+	for n < len(text) && marks(uint64(text[n]))&0x80 == 0 {
+		n++
+	}
+	return i + n
 }
 
 // skipEscapes reads one escape and those that follow it directly.
-func skipEscapes(doc []byte, i int) (int, string) {
+func skipEscapes(doc []byte, i int) (int, Problem) {
 	for at(doc, i) == '\\' {
 		letter := at(doc, i+1)
 		switch {
@@ -384,7 +416,7 @@ func skipEscapes(doc []byte, i int) (int, string) {
 			i += 6
 		}
 	}
-	return i, ""
+	return i, fine
 }
 
 func hexValue(digit byte) byte {
@@ -401,7 +433,7 @@ func hexValue(digit byte) byte {
 
 // skipNonASCII reads one character beyond ASCII and those that follow it
 // directly.
-func skipNonASCII(doc []byte, i int) (int, string) {
+func skipNonASCII(doc []byte, i int) (int, Problem) {
 	for at(doc, i) >= utf8.RuneSelf {
 		r, size := utf8.DecodeRune(doc[i:])
 		switch {
@@ -413,7 +445,7 @@ func skipNonASCII(doc []byte, i int) (int, string) {
 			return len(doc), Truncated
 		}
 	}
-	return i, ""
+	return i, fine
 }
 
 const (
@@ -423,9 +455,10 @@ const (
 
 // marks sets the high bit of each byte of word that needs a look: a quote, a
 // backslash, a control character, a byte beyond ASCII. Only the lowest mark is
-// exact.
+// exact, and the other bits mean nothing. One term finds quotes and control
+// characters: in low, the quote is right above these.
 func marks(word uint64) uint64 {
-	quote := word ^ '"'*lowBits
+	low := word ^ ('"'^' ')*lowBits
 	escape := word ^ '\\'*lowBits
-	return ((quote - lowBits) | (escape - lowBits) | (word - ' '*lowBits) | word) & highBits
+	return (low - (' '+1)*lowBits) | (escape - lowBits) | word
 }

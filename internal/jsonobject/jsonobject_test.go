@@ -89,7 +89,7 @@ func TestText(t *testing.T) {
 // faults are texts that are no JSON object, and where and why.
 var faults = []struct {
 	doc     string
-	problem string
+	problem jsonobject.Problem
 	offset  int
 }{
 	{"", jsonobject.Truncated, 0},
