@@ -105,13 +105,13 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// A momentaryGuard forgets a pair after a moment. So it is soon as full as it
-// gets, and each new pair has it drop an old one, as in a server that has run
-// for hours.
+// A momentaryGuard forgets a pair after a moment. So it soon has some hundreds of
+// pairs, as with ten thousand callbacks a day, and each new pair has it drop an old
+// one.
 type momentaryGuard struct{ smilesig.MemoryGuard }
 
 func (g *momentaryGuard) Bind(ctx context.Context, pair, content smilesig.Digest, _ time.Duration) (smilesig.Digest, bool, error) {
-	return g.MemoryGuard.Bind(ctx, pair, content, 20*time.Millisecond)
+	return g.MemoryGuard.Bind(ctx, pair, content, time.Millisecond)
 }
 
 // readThen is the handler that the docs of the peers show: read all, verify.
