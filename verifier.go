@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"example.com/smilesig/internal/jsonobject"
 )
 
 // Zero fields of a [Verifier] mean these limits and [DefaultMaxBytes].
@@ -206,7 +208,13 @@ func (v *Verifier) checkHead(header http.Header, declaredLen int64) (confirmedPa
 // checkBody makes the rest of the decision. pair is the one in the headers, if
 // there is one.
 func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
-	received, err := pairInBody(body)
+	var received receivedPair
+	var err error
+	if pair.placement == InHeader {
+		err = jsonobject.Check(body)
+	} else {
+		received, err = pairInBody(body)
+	}
 	if err != nil {
 		return Callback{}, notAnObject(body, err)
 	}

@@ -122,6 +122,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%v at offset %d", e.Problem, e.Offset)
 }
 
+// Check returns the error of [Scan].
+func Check(doc []byte) error { return Scan(doc, func(Member) {}) }
+
 // Scan calls visit for each top-level member of the JSON object doc, in order. It
 // returns a *SyntaxError unless all of doc is one valid JSON object in valid
 // UTF-8. On error, visit may already have been called.
