@@ -17,6 +17,8 @@ func (bind bindFunc) Bind(ctx context.Context, pair, content smilesig.Digest, tt
 	return bind(ctx, pair, content, ttl)
 }
 
+const afterAMicrosecond = "looks first and binds a microsecond later"
+
 // A brokenGuard does something wrong, which breaks at least the promise named.
 type brokenGuard struct {
 	name    string
@@ -65,10 +67,13 @@ var brokenGuards = []brokenGuard{
 		}
 	})},
 	{"looks first and binds a round trip later", "one of many binds at once wins", notAtomic(func() { time.Sleep(time.Millisecond) })},
-	{"looks first and binds a microsecond later", "one of many binds at once wins", notAtomic(func() {
+	{afterAMicrosecond, "one of many binds at once wins", notAtomic(func() {
 		for start := time.Now(); time.Since(start) < time.Microsecond; {
 		}
 	})},
+	{"calls every bind seen", "one of many binds at once wins", answering(func(a *answer) { a.seen = true })},
+	{"returns the caller's content to Verifiers", "Verifiers admit one body and one target", answering(func(a *answer) { a.bound = a.content })},
+	{"calls a redelivery new", "Verifiers admit one body and one target", answering(func(a *answer) { a.seen = a.bound != a.content })},
 	{"keeps nothing for half an hour", "Verifiers admit one body and one target", binding(func(c *call) {
 		if c.ttl > 20*time.Minute && c.ttl < time.Hour {
 			c.ttl = 0
