@@ -29,11 +29,11 @@
 //
 // A verified callback proves that its sender knows the API key, or has seen a
 // recent pair for this partner. It proves no more, because the signature covers
-// neither the body nor the path, the method, the job or the direction. A genuine
-// pair is genuine with any body. A pair from one of your requests also works in a
-// callback. /v1/auth_smile hands pairs to mobile apps. v3 tokens go to apps by
-// design, and whoever holds one can get a pair from a synchronous call. So do not
-// take a verified body as authentic:
+// neither the body nor the path, the method, the job or the direction. A pair stays
+// valid when somebody changes the body. A pair from one of your requests also works
+// in a callback. /v1/auth_smile hands pairs to mobile apps. Apps get v3 tokens, and
+// the holder of a token can get a pair from a synchronous call. So do not take a
+// verified body as authentic:
 //
 //   - Share one Guard between all machines. Then a pair is good for one body at
 //     one URL. A Verifier without further settings guards its own process.

@@ -128,8 +128,8 @@ var placementsBelow = []string{"/v1/smile_links/", "/v1/totp_consent/"}
 
 // PlacementFor returns where Smile ID wants the pair of a request. It looks at
 // the method, the path and the Content-Type. A GET, HEAD or OPTIONS request has
-// no pair. Requests below /v3/ carry no pair: a token, or, for POST /v3/token, the
-// API key. An unknown path below /v1/ or /v2/ is InBody if its Content-Type is
+// no pair. Requests below /v3/ carry a token and no pair. POST /v3/token carries
+// the API key. An unknown path below /v1/ or /v2/ is InBody if its Content-Type is
 // JSON or absent. PlacementFor ignores the origin and the body. Doubled and
 // trailing slashes do not matter.
 //

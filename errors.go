@@ -22,7 +22,7 @@ var (
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide
 	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request must not go to its origin
 	ErrPartner   = errors.New("smilesig: another partner's body")  // the body names another partner than the credential
-	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader, or of a call; every try fails
+	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader, or of a call: another try fails, too
 )
 
 // An AgeError reports a timestamp that is too old or too far in the future. It
@@ -85,8 +85,8 @@ func classOf(err error) (reason string, status int) {
 //   - 400 for ErrMalformed
 //   - 401 for ErrMissing, ErrSignature, ErrStale and ErrFuture
 //   - 413 for ErrTooLarge and 415 for ErrEncoded
-//   - 503 for ErrReplayed and ErrGuard, because the callback may be genuine and
-//     should be sent again
+//   - 503 for ErrReplayed and ErrGuard, because the callback may be genuine: read
+//     its job back
 //   - 500 for any other error, such as ErrConfig
 //   - 200 for nil
 func StatusCode(err error) int {

@@ -17,9 +17,9 @@ type Digest [sha256.Size]byte
 // [Verifier] accepts the pair only with these, any number of times. Verifiers
 // that accept the same credentials must share one guard and have the same MaxAge.
 type ReplayGuard interface {
-	// Bind binds pair to content for ttl, and returns content with seen false. If
-	// pair is bound already, Bind changes nothing, and returns what pair is bound
-	// to with seen true. content covers the signature, the target of the callback
+	// Bind binds pair to content for ttl, and returns content and false. If pair is
+	// bound already, Bind changes nothing. It then returns the older content and
+	// true. content covers the signature, the target of the callback
 	// and its body.
 	//
 	// Bind is atomic and safe for concurrent use. It returns soon after ctx ends:

@@ -48,9 +48,9 @@ type Transport struct {
 	//
 	// To any other origin, RoundTrip sends only GET and HEAD requests without a
 	// body, and PUT requests unless the Content-Type contains json. So the zip of
-	// an upload passes, unsigned. RoundTrip refuses even these, with ErrOrigin, if
-	// they have a body after a redirect, or the header SmileID-Token,
-	// smileid-api-key or SmileID-Request-Signature.
+	// an upload passes, unsigned. Of these requests, RoundTrip refuses one with a
+	// body after a redirect. It also refuses one with the header SmileID-Token,
+	// smileid-api-key or SmileID-Request-Signature. A refusal is ErrOrigin.
 	//
 	// If a request to a listed origin has a Host, it must be the host of the URL,
 	// apart from letter case and the scheme's own port. Otherwise RoundTrip returns
@@ -73,20 +73,22 @@ type Transport struct {
 	// ConfirmResponses checks the answers of listed origins, after the request
 	// was sent. It does not check the age of a pair.
 	//
-	// If a 2xx JSON answer to a signed request has a pair in its body, Signer
-	// must confirm that pair. Otherwise RoundTrip returns ErrSignature. The answer
-	// of /v1/job_status must have a pair unless its status is from 400 to 599.
-	// Otherwise RoundTrip returns ErrMissing. If that answer cannot be read to its
-	// end, the error wraps the cause, and neither ErrMissing nor ErrSignature.
-	// RoundTrip reads
-	// DefaultMaxBytes of an answer at most.
+	// RoundTrip returns ErrSignature for these answers, unless Signer confirms
+	// their pair:
 	//
-	// If an answer below /v3/ has either half of a pair in its headers, it must
-	// have a pair that Signer confirms. Otherwise RoundTrip returns ErrSignature.
-	// The answer of /v3/aml/sync or /v3/enhanced_kyc/sync must have a pair unless
-	// its status is from 400 to 599. Otherwise RoundTrip returns ErrMissing. Do
-	// not repeat such a call, because it was made and billed. The error names the
-	// job: read the job's status.
+	//   - a 2xx JSON answer to a signed request, with a pair in its body
+	//   - an answer below /v3/, with either half of a pair in its headers
+	//
+	// RoundTrip returns ErrMissing for these answers, unless they have a pair or a
+	// status from 400 to 599:
+	//
+	//   - the answer of /v1/job_status
+	//   - the answer of /v3/aml/sync and /v3/enhanced_kyc/sync. Do not repeat such
+	//     a call, because it was made and billed. The error names the job: read the
+	//     job's status.
+	//
+	// If the answer of /v1/job_status cannot be read to its end, RoundTrip returns
+	// the cause. It reads DefaultMaxBytes of an answer at most.
 	//
 	// Only third parties say that the message of a v3 signature ends in
 	// sid_request. If your v3 answers are refused, use a Transport without

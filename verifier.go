@@ -55,13 +55,12 @@ type Verifier struct {
 	//
 	// nil means a MemoryGuard of this Verifier's own, with its default Limit. That
 	// fits one Verifier in one process. Verifiers that accept the same credentials
-	// must share one Guard. All processes, and all instances of a function, must
-	// share one, too.
+	// must share one Guard, in all processes and in all instances of a function.
+	//
 	// NoGuard means none: whoever has seen a pair can then send any body with it
 	// until the pair is stale.
 	//
-	// No second body and no second target is accepted with the same pair. This
-	// holds if:
+	// The Guard accepts one body and one target for each pair, if:
 	//
 	//   - all Verifiers of the Guard have the same MaxAge
 	//   - their clocks differ by MaxAge at most
@@ -69,8 +68,8 @@ type Verifier struct {
 	//   - the store of the Guard forgets nothing
 	//   - the clock of that store does not jump ahead
 	//
-	// A binding lasts 2 × MaxAge + 2 × the larger of MaxSkew and a minute: 32
-	// minutes by default.
+	// A binding lasts 2 × (MaxAge + the larger of MaxSkew and a minute): 32 minutes
+	// by default.
 	//
 	// A Guard has a price. Two genuine callbacks that are signed in the same
 	// millisecond share a pair, and the second is refused with ErrReplayed until
@@ -117,8 +116,8 @@ type Callback struct {
 // an event of a cloud function. It passes ctx to the Guard.
 //
 // target is what the pair is bound to beside the body: the path and query that
-// the callback came to, as in [http.Request.RequestURI]. Of an absolute URL, the
-// path and the query count. The names in header may be in any letter case. Pass
+// the callback came to, as in [http.Request.RequestURI]. If target is an absolute
+// URL, Verify uses its path and query only. The names in header may be in any letter case. Pass
 // the body exactly as it was received. Verify keeps neither header nor body.
 //
 // If header has either half of a pair, Verify takes the pair from there, and
@@ -139,9 +138,17 @@ type Callback struct {
 //
 // Verify a callback once, where it arrives, and queue what was verified. If only
 // the worker verifies, queue the RequestURI unchanged, with the headers and the
-// body, and pass them to Verify. A callback that waits in the queue for longer
-// than MaxAge is stale. If a worker verifies again with the same Guard, pass the
-// identical target: the callback then always has SeenBefore.
+// body, and pass them to Verify. What the worker does with an error:
+//
+//   - ErrGuard, ErrConfig: try the message again later
+//   - ErrStale, ErrFuture, ErrReplayed: read the job back; the message is refused
+//     at every try
+//   - any other: drop the message and count it; it is a stranger's, or was damaged
+//
+// A callback that waits in the queue for longer than MaxAge is stale. Do not set Now
+// to the time when it came: the Guard forgets pairs by the clock of its store, and a
+// second body could pass. If a worker verifies again with the same Guard, pass the
+// identical target. SeenBefore is then always true.
 func (v *Verifier) Verify(ctx context.Context, target string, header http.Header, body []byte) (Callback, error) {
 	target, err := pathAndQuery(target)
 	if err != nil {

@@ -21,6 +21,7 @@ func main() { partner.Serve(os.Getenv, newRouter) }
 // the callback with 200. Without it, net/http closes the connection.
 func newRouter(p *partner.Partner) http.Handler {
 	router := chi.NewRouter()
+	router.NotFound(p.URLs.Handler(http.NotFoundHandler()).ServeHTTP) // hears of URLs that something in front has changed
 	router.With(p.URLs.Handler, p.Verifier.Handler).Post("/callbacks/{job}", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(p.Take(r.Context(), r.Body))
 	})

@@ -38,5 +38,6 @@ func newApp(p *partner.Partner) *fiber.App {
 	take := func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(p.Take(r.Context(), r.Body)) }
 	app := fiber.New(fiber.Config{ReadTimeout: 20 * time.Second})
 	app.Post("/callbacks/:job", recover.New(), adaptor.HTTPHandler(p.URLs.Handler(p.Verifier.Handler(http.HandlerFunc(take)))))
+	app.Use(adaptor.HTTPHandler(p.URLs.Handler(http.NotFoundHandler()))) // hears of URLs that something in front has changed
 	return app
 }

@@ -25,6 +25,8 @@ func newServer(p *partner.Partner) servertest.Serve { return serve(newApp(p)) }
 
 func TestServer(t *testing.T) { servertest.TestServer(t, newServer) }
 
+func TestChangedURLs(t *testing.T) { servertest.TestChangedURLs(t, newServer) }
+
 func TestBehindNginx(t *testing.T) { servertest.TestBehindNginx(t, newServer) }
 
 func TestMiddleware(t *testing.T) {

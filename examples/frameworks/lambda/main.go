@@ -1,6 +1,10 @@
 // A function of AWS Lambda that takes Smile ID's callbacks from API Gateway, by
 // events of both versions: REST APIs have version 1, HTTP APIs and function URLs
-// have 2. To use it in a function of your own, copy this file.
+// have 2. To use it in a function of your own, copy this file, and put your own
+// settings and your own Keep in the place of package partner.
+//
+// Do not use it behind a queue such as SQS: an event without a path is an error
+// here, and a queue needs an answer for each of its messages.
 //
 // SMILE_ORIGIN ends in the stage if the URL of the API has one, as in
 // https://abc.execute-api.eu-west-1.amazonaws.com/prod. Package partner names the
@@ -9,7 +13,9 @@
 // Every instance of a function has its own memory, and API Gateway calls any of
 // them. So the guard must be one that they share. This one is on the Redis of
 // REDIS_URL, such as rediss://user:password@host:6379. If the function cannot reach
-// it, every callback gets 503 and comes again.
+// it, every callback gets 503: read the jobs back.
+//
+// In examples/frameworks:
 //
 //	GOOS=linux GOARCH=arm64 go build -o bootstrap ./lambda
 package main
@@ -65,6 +71,9 @@ func newFunction(getenv func(string) string, keep partner.Keep) (function, error
 // handle takes a callback. A panic or an error makes API Gateway answer 500 or 502.
 func (f function) handle(ctx context.Context, event json.RawMessage) (events.APIGatewayProxyResponse, error) {
 	cb, err := readEvent(event)
+	if err == nil && cb.target.Path == "" {
+		err = errors.New("the event is not from API Gateway: it has no path")
+	}
 	if err != nil {
 		return events.APIGatewayProxyResponse{}, err
 	}

@@ -233,9 +233,8 @@ func TestWhatIsNoCallbackIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	f := newInstance(t, "redis://localhost:1")
 	for _, event := range []string{
-		`{"version":"0","source":"aws.events"}`, // of a schedule
-		`{"Records":[{"body":"{}"}]}`,           // of a queue
 		`{"version":"2.0","rawPath":"/"}`,
+		`{"version":"2.0","rawPath":"/guessed"}`,
 	} {
 		answer, err := f.handle(t.Context(), json.RawMessage(event))
 		require.NoError(t, err)
@@ -243,6 +242,8 @@ func TestWhatIsNoCallbackIsNotAcknowledged(t *testing.T) {
 	}
 	for _, event := range []string{
 		`null and void`,
+		`{"version":"0","source":"aws.events"}`, // of a schedule
+		`{"Records":[{"body":"{}"}]}`,           // of a queue, which would delete an acknowledged message
 		`{"version":"2.0","headers":"none"}`,
 		`{"path":[]}`,
 		`{"version":"2.0","rawPath":"` + f.pathOf(job) + `","body":"no base64","isBase64Encoded":true}`,

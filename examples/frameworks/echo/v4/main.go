@@ -21,6 +21,7 @@ func main() { partner.Serve(os.Getenv, newRouter) }
 func newRouter(p *partner.Partner) http.Handler {
 	p.Verifier.Handler(http.NotFoundHandler()) // echo calls it for each request; a faulty Verifier panics now
 	router := echo.New()
+	router.RouteNotFound("/*", echo.WrapHandler(p.URLs.Handler(http.NotFoundHandler()))) // hears of URLs that something in front has changed
 	router.POST("/callbacks/:job", func(c echo.Context) error {
 		return c.NoContent(p.Take(c.Request().Context(), c.Request().Body))
 	}, echo.WrapMiddleware(p.URLs.Handler), echo.WrapMiddleware(p.Verifier.Handler))

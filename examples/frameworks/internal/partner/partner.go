@@ -33,6 +33,9 @@ type Keep func(ctx context.Context, job string, found result.Result) error
 //
 //	export SMILE_PARTNER_ID=… SMILE_API_KEY=…
 //	export SMILE_ORIGIN=https://partner.example SMILE_CALLBACK_SECRET=$(openssl rand -hex 32)
+//
+// Use one secret for each environment. The guard is the Verifier's own: several
+// instances must share one, so set Verifier.Guard, as package lambda does.
 func New(getenv func(string) string, keep Keep) (*Partner, error) {
 	signer, signerErr := smilesig.NewSigner(smilesig.Credential{
 		PartnerID: getenv("SMILE_PARTNER_ID"),
@@ -46,8 +49,8 @@ func New(getenv func(string) string, keep Keep) (*Partner, error) {
 }
 
 // Take takes a callback that was verified at the URL of its job, and returns the
-// status of the answer. It acknowledges a callback once its result is kept. Without
-// a 2xx, Smile ID sends the callback again.
+// status of the answer. It acknowledges a callback once its result is kept. Smile ID
+// does not promise to send a callback again that gets no 2xx.
 func (p *Partner) Take(ctx context.Context, body io.Reader) (status int) {
 	_, isVerified := smilesig.FromContext(ctx)
 	job, hasJob := joburl.FromContext(ctx)

@@ -25,6 +25,7 @@ import (
 
 	"example.com/smilesig"
 	"example.com/smilesig/examples/frameworks/internal/partner"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 )
@@ -57,6 +58,7 @@ var (
 func TestNetHTTP(t *testing.T, newRouter func(*partner.Partner) http.Handler) {
 	newServer := NewServer(func(p *partner.Partner) Serve { return HTTP(newRouter(p)) })
 	TestServer(t, newServer)
+	t.Run("changed URLs", func(t *testing.T) { TestChangedURLs(t, newServer) })
 	t.Run("behind nginx", func(t *testing.T) { TestBehindNginx(t, newServer) })
 	t.Run("the body of a stranger is not waited for", newServer.testSlowStranger)
 	t.Run("a faulty Verifier shows at the start", func(t *testing.T) {
@@ -125,6 +127,25 @@ var panics = map[string]any{
 	"panic":                  "made up",
 	"panic of a broken pipe": fmt.Errorf("database: %w", syscall.EPIPE),
 	"panic of net/http":      http.ErrAbortHandler,
+}
+
+// TestChangedURLs tests that somebody hears of a URL that something in front has
+// changed. A router may answer it by itself.
+func TestChangedURLs(t *testing.T, newServer NewServer) {
+	t.Parallel()
+	p := newPartner(t, nil)
+	heard := make(chan error, 1)
+	p.URLs.OnReject = func(_ *http.Request, err error) { heard <- err }
+	server := start(t, newServer(p))
+	for _, changed := range []string{"/prod" + pathOf(p, job), pathOf(p, job) + "/", "/a/b/c" + pathOf(p, job), pathOf(p, job) + "?a=b"} {
+		assert.Equal(t, http.StatusNotFound, send(t, nil, callback("enhanced_kyc", smilesig.InBody), server+changed), changed)
+		select {
+		case err := <-heard:
+			assert.ErrorIs(t, err, joburl.ErrChanged, changed)
+		default:
+			assert.Fail(t, "nobody has heard", changed)
+		}
+	}
 }
 
 func (newServer NewServer) testNotKept(t *testing.T) {
