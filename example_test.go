@@ -112,18 +112,16 @@ func ExampleTransport_reverseProxy() {
 // newServer takes the callbacks of each job at a URL of its own.
 func newServer(signer *smilesig.Signer, urls *joburl.URLs, smileID *readback.Reader) *http.Server {
 	takeResult := func(w http.ResponseWriter, r *http.Request) {
-		job, _ := joburl.FromContext(r.Context()) // verified: the URL of this job, and a fresh pair
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		said, err := result.Parse(body) // parsed: what the body says
-		if err != nil || said.Provisional {
+		ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+		defer cancel()
+		job, _ := joburl.FromContext(ctx) // verified: the URL of this job, and a fresh pair
+		body, _ := io.ReadAll(r.Body)
+		if said, err := result.Parse(body); err == nil && said.Provisional { // parsed: what the body says
 			return // another result will come
 		}
-		known, err := smileID.JobStatus(r.Context(), "user-1", job) // read back: what Smile ID says
-		if err != nil {
-			http.Error(w, "ask again later", http.StatusServiceUnavailable)
+		known, err := smileID.JobStatus(ctx, "user-1", job) // read back: what Smile ID says
+		if err != nil || known.Provisional {
+			w.WriteHeader(http.StatusServiceUnavailable) // not yet: ask again later
 			return
 		}
 		fmt.Println(job, "is", known.Outcome)
@@ -198,7 +196,7 @@ func ExampleVerifier_onReject() {
 			switch smilesig.Reason(err) {
 			case "stale", "future", "replayed", "guard": // the pair was confirmed
 				if body, err := io.ReadAll(r.Body); err == nil && keep(body) == nil {
-					return http.StatusAccepted // it need not come again
+					return http.StatusAccepted // it need not be sent again
 				}
 			}
 			return 0

@@ -51,7 +51,8 @@
 // In another order, one machine answers 404 to the URLs of another, and results
 // are lost. Count the requests that [URLs.OnReject] sees, or the warnings in the log
 // without it. An [ErrChanged] is a lost result: something in front of the handler
-// changes URLs. An [ErrUnknown] is a stranger who guesses, or a lost result.
+// changes URLs. An [ErrUnknown] with more text may be a lost result. An [ErrUnknown]
+// without is most likely a stranger who guesses.
 //
 // # What it stops, and what it does not
 //

@@ -47,10 +47,11 @@ var errLikely = fmt.Errorf("%w, but it has the form of one: its secret may be mi
 // Printing a URLs shows the base and no secret.
 type URLs struct {
 	// OnReject sees each request that [URLs.Handler] answers with 404, with an error
-	// that wraps ErrUnknown or ErrChanged. If err == ErrUnknown, the request is a
-	// stranger's. Any other error may mean that a result got lost. OnReject must not
-	// read the body. Set it before use. If it is nil, Handler logs with [slog.Default]: a warning for what may be a
-	// lost result, and the rest at debug level.
+	// that wraps ErrUnknown or ErrChanged. If err is ErrUnknown itself, by ==, the
+	// request is most likely a stranger's. Any other error may mean that a result got
+	// lost. OnReject must not read the body. Set it before use. If it is nil, Handler
+	// logs with [slog.Default]: a warning for what may be a lost result, and the rest
+	// at debug level.
 	OnReject func(r *http.Request, err error) `json:"-"`
 
 	base        string // ends in a slash, as the paths do

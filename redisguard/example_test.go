@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"example.com/smilesig"
+	"example.com/smilesig/joburl"
 	"example.com/smilesig/redisguard"
 )
 
@@ -39,9 +40,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	verifier := &smilesig.Verifier{Signer: signer, Guard: guard}
-	mux := http.NewServeMux()
-	mux.Handle("POST /callbacks/"+os.Getenv("SMILE_CALLBACK_SECRET"), verifier.Handler(http.HandlerFunc(takeResult)))
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: time.Minute}
+	urls, err := joburl.New("https://partner.example/callbacks", []byte(os.Getenv("SMILE_CALLBACK_SECRET")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := urls.Handler(verifier.Handler(http.HandlerFunc(takeResult)))
+	server := &http.Server{Addr: ":8080", Handler: handler, ReadTimeout: time.Minute}
 	log.Fatal(server.ListenAndServe())
 }
 

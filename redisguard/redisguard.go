@@ -52,7 +52,7 @@
 // This package's tests stop a master by SIGKILL and by SIGSTOP, with Sentinel and
 // in a cluster of three masters. Of about 1,000 bindings that were acknowledged
 // just before, none to three were lost. Of those acknowledged afterwards, none
-// was lost. In between, callbacks get an error and come again. In two cases more
+// was lost. In between, callbacks get 503: read their jobs back. In two cases more
 // bindings are lost:
 //
 //   - A new replica gets no bindings for up to a second, although it is "online".

@@ -53,7 +53,7 @@ func TestAMachineDies(t *testing.T) {
 				require.NoError(w.t, err)
 
 				survivor := w.start(hasty)
-				if sendErr != nil { // nobody has answered, so it comes again
+				if sendErr != nil { // nobody has answered, so Smile ID may send it again
 					assert.Equal(w.t, http.StatusOK, w.send(survivor, v.id, cb))
 				}
 				w.requireDecided(v, "approved")

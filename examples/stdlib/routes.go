@@ -26,8 +26,7 @@ func newMux(all tenants, keep keepFunc) *http.ServeMux {
 	return mux
 }
 
-// takeCallback acknowledges a callback once its result is kept. Without a 2xx it
-// comes again.
+// takeCallback acknowledges a callback once its result is kept.
 func takeCallback(tenant string, keep keepFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		job, _ := joburl.FromContext(r.Context())
