@@ -1,6 +1,7 @@
 package smilesig
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,15 +31,14 @@ func headerValues(h http.Header, name string) (all []string) {
 
 // replaceHeader makes value the only value of a header.
 func replaceHeader(h http.Header, name, value string) {
-	for key := range h {
-		if equalASCII(key, name) {
-			delete(h, key)
-		}
-	}
+	maps.DeleteFunc(h, func(key string, _ []string) bool { return equalASCII(key, name) })
 	h.Set(name, value)
 }
 
-const headerEncoding = "Content-Encoding"
+const (
+	headerType     = "Content-Type"
+	headerEncoding = "Content-Encoding"
+)
 
 // isEncoding reports whether a value of headerEncoding says that the body is
 // encoded.
@@ -48,35 +48,25 @@ func isEncoded(h http.Header) bool {
 	return slices.ContainsFunc(headerValues(h, headerEncoding), isEncoding)
 }
 
-// isJSON reports whether a Content-Type of JSON is declared.
-func isJSON(h http.Header) bool {
-	for _, contentType := range headerValues(h, "Content-Type") {
-		mediaType, _, _ := strings.Cut(contentType, ";")
-		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
-		if mediaType == "application/json" || mediaType == "text/json" || strings.HasSuffix(mediaType, "+json") {
-			return true
-		}
-	}
-	return false
+// isJSONOrUntyped reports whether a Content-Type of JSON is declared, or none.
+func isJSONOrUntyped(h http.Header) bool {
+	all := headerValues(h, headerType)
+	return strings.Join(all, "") == "" || slices.ContainsFunc(all, isJSON)
+}
+
+func isJSON(contentType string) bool {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	return mediaType == "application/json" || mediaType == "text/json" || strings.HasSuffix(mediaType, "+json")
 }
 
 // looksLikeJSON reports whether a Content-Type names JSON in any way, such as
 // application/x-json.
 func looksLikeJSON(h http.Header) bool {
-	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, "Content-Type"), ",")), "json")
+	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, headerType), ",")), "json")
 }
 
 // hasSecret reports whether h has what authenticates a request to Smile ID.
 func hasSecret(h http.Header) bool {
-	for key := range h {
-		if equalASCII(key, headerToken) || equalASCII(key, headerAPIKey) || equalASCII(key, headerSignature) {
-			return true
-		}
-	}
-	return false
+	return len(headerValues(h, headerToken))+len(headerValues(h, headerAPIKey))+len(headerValues(h, headerSignature)) > 0
 }
-
-// isUntyped reports whether no Content-Type is declared.
-func isUntyped(h http.Header) bool { return strings.Join(headerValues(h, "Content-Type"), "") == "" }
-
-func isJSONOrUntyped(h http.Header) bool { return isUntyped(h) || isJSON(h) }
