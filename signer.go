@@ -270,13 +270,11 @@ func (k *key) sign(timestamp string) (signature [signatureLen]byte) {
 // member. Each member except the first is copied together with the comma before
 // it, so that members can be left out one by one.
 func (k *key) inject(body []byte, timestamp string) ([]byte, error) {
-	const pairFormat = `"` + memberSignature + `":"%s","` + memberTimestamp + `":"%s"`
 	signature := k.sign(timestamp)
-	signed := make([]byte, 0, len(body)+len(pairFormat)+len(signature)+len(timestamp))
-
+	pair := `"` + memberSignature + `":"` + string(signature[:]) + `","` + memberTimestamp + `":"` + timestamp + `"`
 	copied := bytes.IndexByte(body, '{') + 1 // how much of body is in signed
-	signed = append(signed, body[:copied]...)
-	signed = fmt.Appendf(signed, pairFormat, signature[:], timestamp)
+	signed := make([]byte, 0, len(body)+len(pair)+len(","))
+	signed = append(append(signed, body[:copied]...), pair...)
 
 	var partnerErr error
 	err := jsonobject.Scan(body, func(m jsonobject.Member) {
