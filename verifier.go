@@ -175,10 +175,8 @@ func pathAndQuery(target string) (string, error) {
 
 // A confirmedPair is a pair that a credential has signed, of whatever age.
 type confirmedPair struct {
-	timestamp        string
-	signature        string // signatureLen long
-	partnerID, label string
-	placement        Placement // Unsigned where there is no pair
+	Callback         // as far as the pair tells; Unsigned where there is none
+	signature string // signatureLen long
 }
 
 // check returns ErrConfig for a Verifier that cannot work.
@@ -217,7 +215,7 @@ func (v *Verifier) checkHead(header http.Header, declaredLen int64) (confirmedPa
 func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
 	var received receivedPair
 	var err error
-	if pair.placement == InHeader {
+	if pair.Placement == InHeader {
 		err = jsonobject.Check(body)
 	} else {
 		received, err = pairInBody(body)
@@ -225,12 +223,12 @@ func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target str
 	if err != nil {
 		return Callback{}, notAnObject(body, err)
 	}
-	if pair.placement == Unsigned {
+	if pair.Placement == Unsigned {
 		if pair, err = v.checkPair(received, InBody); err != nil {
 			return Callback{}, err
 		}
 	}
-	t, ok := parseTimestamp(pair.timestamp)
+	t, ok := parseTimestamp(pair.Timestamp)
 	if !ok {
 		return Callback{}, fmt.Errorf("%w: confirmed, but not a timestamp that Smile ID writes", ErrStale)
 	}
@@ -245,14 +243,8 @@ func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target str
 	if err := v.checkAge(t); err != nil {
 		return Callback{}, err
 	}
-	return Callback{
-		PartnerID:  pair.partnerID,
-		Label:      pair.label,
-		Timestamp:  pair.timestamp,
-		Time:       t,
-		Placement:  pair.placement,
-		SeenBefore: seen,
-	}, nil
+	pair.Time, pair.SeenBefore = t, seen
+	return pair.Callback, nil
 }
 
 func (v *Verifier) maxAge() time.Duration  { return cmp.Or(v.MaxAge, DefaultMaxAge) }
@@ -278,12 +270,12 @@ func (v *Verifier) checkPair(received receivedPair, placement Placement) (confir
 	if kind, reason := received.fault(); kind != nil {
 		return confirmedPair{}, fmt.Errorf("%w: %s", kind, reason)
 	}
-	timestamp, signature := received.timestamp, received.signature
-	signedBy := v.Signer.signedBy(timestamp.text, signature.text)
+	timestamp, signature := received.timestamp.text, received.signature.text
+	signedBy := v.Signer.signedBy(timestamp, signature)
 	if signedBy == nil {
 		return confirmedPair{}, ErrSignature
 	}
-	return confirmedPair{timestamp.text, signature.text, signedBy.partnerID, signedBy.label, placement}, nil
+	return confirmedPair{Callback{PartnerID: signedBy.partnerID, Label: signedBy.label, Timestamp: timestamp, Placement: placement}, signature}, nil
 }
 
 func (v *Verifier) checkAge(t time.Time) error {
