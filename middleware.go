@@ -1,9 +1,11 @@
 package smilesig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 
@@ -66,12 +68,8 @@ func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 	if len(r.PostForm) > 0 || r.MultipartForm != nil {
 		return fmt.Errorf("%w: something in front of the Handler has parsed the body as a form", ErrMalformed)
 	}
-	body := r.Body
-	if body == nil {
-		body = http.NoBody
-	}
 	limit := v.maxBytes()
-	err := b.readAll(body, min(r.ContentLength, roomForStrangers), limit)
+	err := b.readAll(cmp.Or[io.ReadCloser](r.Body, http.NoBody), min(r.ContentLength, roomForStrangers), limit)
 	switch {
 	case int64(b.Len()) > limit:
 		b.Truncate(int(limit))
