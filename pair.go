@@ -2,7 +2,6 @@ package smilesig
 
 import (
 	"net/http"
-	"slices"
 
 	"example.com/smilesig/internal/jsonobject"
 )
@@ -16,18 +15,17 @@ type half struct {
 	notAString bool
 }
 
-func (h *half) add(m jsonobject.Member) {
+func (h *half) add(value string) {
+	if h.count++; h.count == 1 {
+		h.text = value
+	}
+}
+
+func (h *half) addMember(m jsonobject.Member) {
 	if h.count++; h.count == 1 {
 		text, isString := m.Text()
 		h.text, h.notAString = string(text[:min(len(text), maxTimestampLen+1)]), !isString
 	}
-}
-
-func (h *half) addAll(texts []string) {
-	if h.count == 0 && len(texts) > 0 {
-		h.text = texts[0]
-	}
-	h.count += len(texts)
 }
 
 // hasAny reports whether there is at least half of a pair.
@@ -38,13 +36,15 @@ func (p receivedPair) hasAny() bool { return p.timestamp.count+p.signature.count
 // one walk, because each walk takes 4 % of the time that a small callback takes.
 func pairInHeaders(h http.Header) (pair receivedPair, encoded bool) {
 	for name, values := range h {
-		switch {
-		case equalASCII(name, headerCallbackTimestamp):
-			pair.timestamp.addAll(values)
-		case equalASCII(name, headerCallbackSignature):
-			pair.signature.addAll(values)
-		case equalASCII(name, headerEncoding):
-			encoded = encoded || slices.ContainsFunc(values, isEncoding)
+		for _, value := range values {
+			switch {
+			case equalASCII(name, headerCallbackTimestamp):
+				pair.timestamp.add(value)
+			case equalASCII(name, headerCallbackSignature):
+				pair.signature.add(value)
+			case equalASCII(name, headerEncoding) && isEncoding(value):
+				encoded = true
+			}
 		}
 	}
 	return pair, encoded
@@ -56,9 +56,9 @@ func pairInBody(body []byte) (pair receivedPair, err error) {
 	err = jsonobject.Scan(body, func(m jsonobject.Member) {
 		switch {
 		case m.Is(memberSignature):
-			pair.signature.add(m)
+			pair.signature.addMember(m)
 		case m.Is(memberTimestamp):
-			pair.timestamp.add(m)
+			pair.timestamp.addMember(m)
 		}
 	})
 	return pair, err
