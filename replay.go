@@ -56,8 +56,12 @@ type MemoryGuard struct {
 	// Limit allows none. Do not change it after the first use.
 	Limit int
 
-	mu       sync.Mutex
-	started  time.Time      // at the first Bind
+	mu      sync.Mutex
+	*memory // a pointer, because fmt would walk through the map beside a Bind
+}
+
+type memory struct {
+	started  time.Time
 	bindings []binding      // in the order of the binds
 	dropped  int            // how many were in front of these
 	numbers  map[Digest]int // of the latest binding of each pair; the first in bindings has the number dropped
@@ -66,12 +70,8 @@ type MemoryGuard struct {
 
 type binding struct {
 	pair, content Digest
-	expires       time.Duration // since the guard started; a time.Time takes three times the room
+	expires       time.Duration // since the memory started; a time.Time takes three times the room
 }
-
-// Format implements [fmt.Formatter]. It does not look at the pairs, because others
-// may be binding some.
-func (g *MemoryGuard) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "MemoryGuard{Limit:%d}", g.Limit) }
 
 // Bind implements [ReplayGuard]. It returns the cause of ctx if ctx has ended. It
 // usually takes about a microsecond, and some milliseconds when a large guard grows.
@@ -108,17 +108,16 @@ func (g *MemoryGuard) Len() int {
 	return len(g.bindings)
 }
 
-// now returns the time since the guard started. It empties a guard in which every
-// pair has expired.
+// now returns the time since the memory started. It starts a new memory if every pair
+// has expired.
 func (g *MemoryGuard) now() time.Duration {
-	if g.started.IsZero() {
-		g.started = time.Now()
+	if g.memory != nil {
+		if now := time.Since(g.started); now < g.latest {
+			return now
+		}
 	}
-	now := time.Since(g.started)
-	if g.latest <= now {
-		g.bindings, g.dropped, g.numbers = nil, 0, make(map[Digest]int)
-	}
-	return now
+	g.memory = &memory{started: time.Now(), numbers: make(map[Digest]int)}
+	return 0
 }
 
 // dropExpired drops the first binding if it has expired. The pair stays if it was

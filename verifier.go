@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"example.com/smilesig/internal/jsonobject"
@@ -96,7 +95,7 @@ type Verifier struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	ownGuard atomic.Pointer[MemoryGuard] // used if Guard is nil; behind a pointer, so that fmt does not read it
+	ownGuard MemoryGuard // used if Guard is nil
 }
 
 // A Callback describes a verified callback.
@@ -193,21 +192,18 @@ func (v *Verifier) check() error {
 // checkHead makes the decisions that need no body, so that a forged pair in
 // headers does not make us read one. The returned pair is zero if there is none
 // in the headers.
-func (v *Verifier) checkHead(header http.Header, declaredLen int64) (confirmedPair, error) {
-	if err := v.check(); err != nil {
-		return confirmedPair{}, err
-	}
+func (v *Verifier) checkHead(header http.Header, declaredLen int64) (pair confirmedPair, err error) {
 	received, encoded := pairInHeaders(header)
-	if encoded {
-		return confirmedPair{}, fmt.Errorf("%w: only identity is accepted; if something in front inflates bodies, it must delete the header", ErrEncoded)
+	switch err = v.check(); {
+	case err != nil:
+	case encoded:
+		err = fmt.Errorf("%w: only identity is accepted; if something in front inflates bodies, it must delete the header", ErrEncoded)
+	case declaredLen > v.maxBytes():
+		err = fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
+	case received.hasAny():
+		pair, err = v.checkPair(received, InHeader)
 	}
-	if declaredLen > v.maxBytes() {
-		return confirmedPair{}, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, declaredLen, v.maxBytes())
-	}
-	if received.hasAny() {
-		return v.checkPair(received, InHeader)
-	}
-	return confirmedPair{}, nil
+	return pair, err
 }
 
 // checkBody makes the rest of the decision. pair is the one in the headers, if
@@ -292,14 +288,8 @@ func (v *Verifier) checkAge(t time.Time) error {
 // bind asks the guard and reports whether it has admitted the same pair, target
 // and body before.
 func (v *Verifier) bind(ctx context.Context, pair confirmedPair, target string, body []byte) (seen bool, err error) {
-	guard := v.Guard
-	switch guard.(type) {
-	case nil:
-		if v.ownGuard.Load() == nil {
-			v.ownGuard.CompareAndSwap(nil, new(MemoryGuard))
-		}
-		guard = v.ownGuard.Load()
-	case noGuard:
+	guard := cmp.Or[ReplayGuard](v.Guard, &v.ownGuard)
+	if guard == NoGuard {
 		return false, nil
 	}
 	content := contentDigest(pair.signature, target, body)
