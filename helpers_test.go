@@ -92,7 +92,7 @@ func assertNoSecrets(t *testing.T, text string, pair smilesig.Pair) {
 func skipUnderRaceDetector(t *testing.T) {
 	t.Helper()
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		t.Skip("allocations are counted without the race detector")
+		t.Skip("not under the race detector")
 	}
 }
 
