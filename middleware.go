@@ -70,17 +70,16 @@ func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 	}
 	limit := v.maxBytes()
 	err := b.readAll(cmp.Or[io.ReadCloser](r.Body, http.NoBody), min(r.ContentLength, roomForStrangers), limit)
+	front, _ := errors.AsType[*http.MaxBytesError](err) // of a handler in front
 	switch {
 	case int64(b.Len()) > limit:
 		b.Truncate(int(limit))
 		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, limit)
+	case front != nil:
+		return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, front.Limit)
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return fmt.Errorf("%w: something in front of the Handler has closed the body", ErrMalformed)
 	case err != nil:
-		if front, ok := errors.AsType[*http.MaxBytesError](err); ok { // of a handler in front
-			return fmt.Errorf("%w: limit %d bytes", ErrTooLarge, front.Limit)
-		}
-		if errors.Is(err, http.ErrBodyReadAfterClose) {
-			return fmt.Errorf("%w: something in front of the Handler has closed the body", ErrMalformed)
-		}
 		return &readError{ErrMalformed, func() error { return err }}
 	case b.Len() == 0:
 		return fmt.Errorf("%w: the body of the %.10q request is empty, or something in front of the Handler has read it", ErrMalformed, r.Method)
@@ -93,11 +92,10 @@ func (v *Verifier) readBody(b *buffer, r *http.Request) error {
 
 // targetOf returns the path and query of r as they were received.
 func targetOf(r *http.Request) string {
-	target, err := pathAndQuery(r.RequestURI)
-	if err != nil { // r is not from a server, or is for no path
-		return r.URL.RequestURI()
+	if target, err := pathAndQuery(r.RequestURI); err == nil {
+		return target
 	}
-	return target
+	return r.URL.RequestURI() // r is not from a server, or is for no path
 }
 
 // withBody gives r a body that reads b until it is closed.
