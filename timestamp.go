@@ -89,14 +89,12 @@ func appendShape(shape []byte, text string) []byte {
 		case isDigit(c):
 			shape = append(shape, 'd')
 		case c == '.' && i == seconds && text[len("2024-01-02")] == 'T':
-			digits := 0
-			for i+1 < len(text) && isDigit(text[i+1]) {
-				digits++
-				i++
-			}
+			fraction := text[i+1:]
+			digits := len(fraction) - len(strings.TrimLeft(fraction, "0123456789"))
 			if digits < 1 || digits > 9 {
 				return nil
 			}
+			i += digits
 		default:
 			shape = append(shape, c)
 		}
