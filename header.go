@@ -1,7 +1,6 @@
 package smilesig
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,12 +26,6 @@ func headerValues(h http.Header, name string) (all []string) {
 		}
 	}
 	return all
-}
-
-// replaceHeader makes value the only value of a header.
-func replaceHeader(h http.Header, name, value string) {
-	maps.DeleteFunc(h, func(key string, _ []string) bool { return equalASCII(key, name) })
-	h.Set(name, value)
 }
 
 const (

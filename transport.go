@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -282,7 +283,8 @@ func withHeaders(req *http.Request, values map[string]string) *http.Request {
 		signed.Header = make(http.Header)
 	}
 	for name, value := range values {
-		replaceHeader(signed.Header, name, value)
+		maps.DeleteFunc(signed.Header, func(key string, _ []string) bool { return equalASCII(key, name) })
+		signed.Header.Set(name, value)
 	}
 	return signed
 }
@@ -326,8 +328,7 @@ func clone(req *http.Request) *http.Request {
 // closes it. If the request's context ends, it closes the body at once.
 func readRequestBody(b *buffer, req *http.Request) error {
 	closeOnce := sync.OnceValue(req.Body.Close)
-	stop := context.AfterFunc(req.Context(), func() { closeOnce() })
-	defer stop()
+	defer context.AfterFunc(req.Context(), func() { closeOnce() })()
 	defer closeOnce()
 	switch {
 	case !isJSONOrUntyped(req.Header):
@@ -353,11 +354,7 @@ func readRequestBody(b *buffer, req *http.Request) error {
 
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		req.Body.Close()
-	}
-}
+func closeBody(req *http.Request) { cmp.Or[io.ReadCloser](req.Body, http.NoBody).Close() }
 
 // checkAnswer refuses an answer that is not signed as it should be. It leaves res
 // with its whole body.
