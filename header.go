@@ -16,9 +16,9 @@ func equalASCII(text, ascii string) bool {
 // hand over names that are not canonical, and a map that somebody filled by hand
 // may hold a name in several cases.
 func headerValues(h http.Header, name string) (all []string) {
-	for key, values := range h {
+	for field, values := range h {
 		switch {
-		case !equalASCII(key, name):
+		case !equalASCII(field, name):
 		case all == nil:
 			all = values
 		default:

@@ -173,10 +173,6 @@ func (s *Signer) Confirm(timestamp, signature string) bool {
 	return s.signedBy(timestamp, signature) != nil
 }
 
-// maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
-// above longestTimestamp.
-const maxTimestampLen = 64
-
 // signedBy returns the key that has signed timestamp with signature, or nil.
 func (s *Signer) signedBy(timestamp, signature string) (signer *key) {
 	if len(timestamp) == 0 || len(timestamp) > maxTimestampLen || len(signature) != signatureLen {

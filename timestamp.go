@@ -44,6 +44,10 @@ func ParseTimestamp(timestamp string) (time.Time, error) {
 
 const longestTimestamp = len("2024-01-02T03:04:05.123456789+00:00")
 
+// maxTimestampLen bounds the work that a hostile timestamp can cause. It is well
+// above longestTimestamp.
+const maxTimestampLen = 64
+
 // timestampForms has the layout for each shape of a timestamp. In a shape, d is
 // any digit and the fraction of the second is left out: [time.Parse] accepts one
 // after the seconds of every layout.
@@ -71,8 +75,8 @@ func parseTimestamp(text string) (time.Time, bool) {
 	if len(text) > longestTimestamp {
 		return time.Time{}, false
 	}
-	var buffer [longestTimestamp]byte
-	layout, known := timestampForms[string(appendShape(buffer[:0], text))]
+	var room [longestTimestamp]byte
+	layout, known := timestampForms[string(appendShape(room[:0], text))]
 	if !known || !isOffsetInRange(text) {
 		return time.Time{}, false
 	}

@@ -283,7 +283,7 @@ func withHeaders(req *http.Request, values map[string]string) *http.Request {
 		signed.Header = make(http.Header)
 	}
 	for name, value := range values {
-		maps.DeleteFunc(signed.Header, func(key string, _ []string) bool { return equalASCII(key, name) })
+		maps.DeleteFunc(signed.Header, func(field string, _ []string) bool { return equalASCII(field, name) })
 		signed.Header.Set(name, value)
 	}
 	return signed
