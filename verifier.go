@@ -116,8 +116,9 @@ type Callback struct {
 //
 // target is what the pair is bound to beside the body: the path and query that
 // the callback came to, as in [http.Request.RequestURI]. If target is an absolute
-// URL, Verify uses its path and query only. The names in header may be in any letter case. Pass
-// the body exactly as it was received. Verify keeps neither header nor body.
+// URL, Verify uses its path and query only. The names in header may be in any
+// letter case. Pass the body exactly as it was received. Verify keeps neither header
+// nor body.
 //
 // If header has either half of a pair, Verify takes the pair from there, and
 // otherwise from the body. Verify returns the first of these errors that applies:
