@@ -30,16 +30,17 @@ func (c *call) newLink(ref string) (link, *reply) {
 	if len(c.body) > largestParams {
 		return nil, c.refused(http.StatusBadRequest, "the link is larger than the stand-in keeps")
 	}
-	l := link{"ref_id": ref, "link": "https://links.example.com/" + ref, "name": c.object.text("name")}
-	if !c.isV3() {
-		return l, nil
-	}
+	l := link{"name": c.object.text("name")}
 	for name, value := range c.form {
 		l[name] = value
 	}
+	l["ref_id"], l["link"] = ref, "https://links.example.com/"+ref
+	if !c.isV3() {
+		return l, nil
+	}
 	var idTypes []map[string]string
 	json.Unmarshal([]byte(c.form["id_types"]), &idTypes) // what cannot be read is missing
-	l["id_types"], l["is_single_use"], l["ref_id"] = idTypes, c.form["is_single_use"] == "true", ref
+	l["id_types"], l["is_single_use"] = idTypes, c.form["is_single_use"] == "true"
 	switch {
 	case l["is_single_use"] == false:
 		l["user_id"] = nil

@@ -290,6 +290,12 @@ func TestSmileLinksOfV3(t *testing.T) {
 	assert.Equal(t, "user-1", c.post("/v3/smile_links", mine).body["user_id"])
 	assert.Equal(t, http.StatusConflict, c.post("/v3/smile_links", mine).status)
 	assert.Equal(t, http.StatusBadRequest, c.post("/v3/smile_links", with("name", strings.Repeat("x", 30_000))).status)
+
+	given := with("link", "https://evil.example")
+	given["ref_id"] = "theirs"
+	made := c.post("/v3/smile_links", given).body
+	assert.NotEqual(t, "theirs", made["ref_id"])
+	assert.Equal(t, "https://links.example.com/"+made["ref_id"].(string), made["link"], "the stand-in makes it up")
 }
 
 // What v3 refuses, found in answers that were held against the description.
