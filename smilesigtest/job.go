@@ -1,6 +1,7 @@
 package smilesigtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -45,21 +46,28 @@ type Job struct {
 // [Products], the body is short. Callback panics if o is not one of the
 // constants.
 func (j Job) Callback(credential smilesig.Credential, o Outcome) Callback {
+	j.ID = cmp.Or(j.ID, smileid.NewJobID(j.Placement))
+	if j.Placement != smilesig.InHeader {
+		return NewCallback(credential, j.Body(o))
+	}
+	cb := NewWebhook(credential, j.Body(o))
+	cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {smileid.APIVersion}}
+	return cb
+}
+
+// Body returns the body that [Job.Callback] sends, without a pair.
+func (j Job) Body(o Outcome) json.RawMessage {
 	if o < Approved || o > IDValidated {
 		panic("smilesigtest: an outcome that is none of the constants")
 	}
-	if j.ID == "" {
-		j.ID = smileid.NewJobID(j.Placement)
-	}
+	j.ID = cmp.Or(j.ID, smileid.NewJobID(j.Placement))
 	if o == IDValidated && !smileid.HasIDHalf(j.Product, j.Placement) {
 		o = Provisional
 	}
-	if j.Placement != smilesig.InHeader {
-		return NewCallback(credential, encoded(j.result(o)))
+	if j.Placement == smilesig.InHeader {
+		return encoded(j.webhook(o))
 	}
-	cb := NewWebhook(credential, encoded(j.webhook(o)))
-	cb.Header = http.Header{"Job-Id": {j.ID}, "User-Id": {j.UserID}, "Api-Version": {smileid.APIVersion}}
-	return cb
+	return encoded(j.result(o))
 }
 
 // An object is a JSON object.

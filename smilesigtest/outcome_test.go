@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -101,6 +102,23 @@ func TestCallbacksOfAJob(t *testing.T) {
 	assert.Contains(t, string(unknown.Body), `"SmileJobID":"1"`)
 	assert.Panics(t, func() { j.Callback(credential, 5) })
 	assert.Panics(t, func() { j.Callback(credential, -1) })
+}
+
+// A body is not signed, so it need not wait for a millisecond of its own.
+func TestTheBodyOfACallback(t *testing.T) {
+	t.Parallel()
+	for _, placement := range []smilesig.Placement{smilesig.InBody, smilesig.InHeader} {
+		j := smilesigtest.Job{ID: "1", Product: "enhanced_kyc", Placement: placement, Created: time.Unix(0, 0), Completed: time.Unix(1, 0)}
+		assert.JSONEq(t, string(j.Callback(credential, smilesigtest.Failed).Body), string(j.Body(smilesigtest.Failed)))
+		assert.Panics(t, func() { j.Body(5) })
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		for range 100 {
+			assert.Regexp(t, `"SmileJobID":"\d{10}"`, string(smilesigtest.Job{}.Body(smilesigtest.Approved)))
+		}
+		assert.Zero(t, time.Since(start))
+	})
 }
 
 func TestWhatAPartnerHasSentComesBack(t *testing.T) {

@@ -57,6 +57,7 @@ func (j *job) snapshot() job {
 }
 
 func newestOf(j smilesigtest.Job) smilesigtest.Outcome { return j.Outcomes[len(j.Outcomes)-1] }
+func newestBody(j smilesigtest.Job) json.RawMessage    { return j.Body(newestOf(j)) }
 
 // isDecided reports whether there is a result, even a provisional one.
 func (j *job) isDecided() bool {
@@ -177,11 +178,6 @@ func (s *Server) callbackCredential() smilesig.Credential {
 	return cmp.Or(s.CallbackCredential, s.credential)
 }
 
-// result returns the body with the newest outcome of j.
-func (s *Server) result(j smilesigtest.Job) json.RawMessage {
-	return j.Callback(s.credential, newestOf(j)).Body
-}
-
 // bySandboxResult decides as Smile ID's sandbox does.
 func bySandboxResult(j smilesigtest.Job) []smilesigtest.Outcome {
 	var params struct {
@@ -287,5 +283,5 @@ func (s *Server) resultNow(c *call, j smilesigtest.Job) *reply {
 	if c.isV3() {
 		return s.v3Result(c, j)
 	}
-	return accepted(http.StatusOK, s.signed(s.result(j), Untampered))
+	return accepted(http.StatusOK, s.signed(newestBody(j), Untampered))
 }

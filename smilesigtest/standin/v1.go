@@ -89,7 +89,7 @@ func (s *Server) smartSelfie(c *call) *reply {
 
 func (s *Server) smartSelfieResult(j smilesigtest.Job) map[string]any {
 	var said struct{ ResultCode, ResultText string }
-	json.Unmarshal(s.result(j), &said) // made by us
+	json.Unmarshal(newestBody(j), &said) // made by us
 	params := members{}
 	json.Unmarshal(j.PartnerParams, &params)
 	return map[string]any{
@@ -168,12 +168,12 @@ func (s *Server) jobStatus(c *call) *reply {
 	switch {
 	case isDecided:
 		answer["job_success"] = newestOf(now.Job) == smilesigtest.Approved || newestOf(now.Job) == smilesigtest.Provisional
-		answer["result"] = s.result(now.Job)
+		answer["result"] = newestBody(now.Job)
 	case now.uploadPath != "" && !now.hasZip:
 		answer["code"], answer["result"] = "2314", "No zip file received" // [docs, sdk]
 	}
 	if isTrue(c.object["history"]) {
-		answer["history"] = s.history(now.Job)
+		answer["history"] = history(now.Job)
 	}
 	if isTrue(c.object["image_links"]) {
 		answer["image_links"] = map[string]string{"selfie_image": "https://example.com/selfie.jpg"}
@@ -183,14 +183,11 @@ func (s *Server) jobStatus(c *call) *reply {
 
 // history returns the results of j so far, the newest first, as in the SDKs'
 // fixtures.
-func (s *Server) history(j smilesigtest.Job) []json.RawMessage {
+func history(j smilesigtest.Job) []json.RawMessage {
 	all := []json.RawMessage{}
-	for n := range j.Outcomes {
-		then := j
-		then.Outcomes = j.Outcomes[:n+1]
-		all = append(all, s.result(then))
+	for _, o := range slices.Backward(j.Outcomes) {
+		all = append(all, j.Body(o))
 	}
-	slices.Reverse(all)
 	return all
 }
 

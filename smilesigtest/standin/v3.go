@@ -90,7 +90,7 @@ func (c *call) userID() (userID string, ok bool) {
 // v3Result answers a synchronous call, signed in its headers. A job without a
 // result is no 200 [spec].
 func (s *Server) v3Result(c *call, j smilesigtest.Job) *reply {
-	a := accepted(http.StatusOK, s.result(j))
+	a := accepted(http.StatusOK, newestBody(j))
 	if newestOf(j) == smilesigtest.Failed {
 		a = v3Refused(http.StatusFailedDependency, "Unable to verify ID: the ID authority is unavailable.").because("accepted; the job has failed")
 		if j.Product == "one_time_aml" {
@@ -137,7 +137,7 @@ func (s *Server) v3Status(c *call) *reply {
 	} else if userID = j.UserID; !j.isDecided() {
 		a.status, said.Status, message = http.StatusAccepted, "processing", "Job is still processing"
 	} else {
-		json.Unmarshal(s.result(j.Job), &said) // made by us
+		json.Unmarshal(newestBody(j.Job), &said) // made by us
 	}
 	a.header = http.Header{"api_version": {smileid.APIVersion}, "job_id": {id}, "user_id": {userID}}
 	a.body = map[string]string{
