@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/standin"
 )
@@ -140,27 +143,27 @@ func (p *page) decide(w http.ResponseWriter, r *http.Request) {
 	done(w, r, err)
 }
 
-var ways = []button{{"again", "again"}, {"stale", "stale"}, {"swapped", "with another body"}}
+// A way to send a callback has a button, too.
+type way struct {
+	To, Label string
+	made      func(*page, smilesigtest.Callback) smilesigtest.Callback
+}
+
+var ways = []way{
+	{"again", "again", func(_ *page, cb smilesigtest.Callback) smilesigtest.Callback { return cb }},
+	{"stale", "stale", func(_ *page, cb smilesigtest.Callback) smilesigtest.Callback { return cb.Stale() }},
+	{"swapped", "with another body", (*page).swapped},
+}
 
 func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	all := p.server.Deliveries()
 	i := slices.IndexFunc(all, func(d standin.Delivery) bool { return strconv.Itoa(d.Number) == r.PathValue("number") })
-	if i < 0 {
-		done(w, r, fmt.Errorf("no such callback: %q", r.PathValue("number")))
+	n := slices.IndexFunc(ways, func(w way) bool { return w.To == r.PathValue("way") })
+	if i < 0 || n < 0 {
+		done(w, r, errors.New("no such callback, or no such way to send it"))
 		return
 	}
-	cb := all[i].Callback
-	switch r.PathValue("way") {
-	case "again":
-	case "stale":
-		cb = cb.Stale()
-	case "swapped":
-		cb = cb.WithBody(anotherResult(cb.Body))
-	default:
-		done(w, r, fmt.Errorf("no such way to send: %q", r.PathValue("way")))
-		return
-	}
-	go p.server.Deliver(p.ctx, all[i].URL, cb) // how it goes is on the page
+	go p.server.Deliver(p.ctx, all[i].URL, ways[n].made(p, all[i].Callback)) // how it goes is on the page
 	done(w, r, nil)
 }
 
@@ -173,24 +176,17 @@ func done(w http.ResponseWriter, r *http.Request, err error) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// anotherResult turns the result in a body from approved to declined or the reverse.
-func anotherResult(body []byte) []byte {
-	var result map[string]json.RawMessage
-	if json.Unmarshal(body, &result) != nil || result == nil {
-		return []byte(`{"swapped":true}`)
+// swapped returns cb with another result of its job. If the job is not kept any
+// more, the body is short.
+func (p *page) swapped(cb smilesigtest.Callback) smilesigtest.Callback {
+	j := smilesigtest.Job{Placement: cb.Placement}
+	v1, _ := result.Parse(cb.Body)
+	id := cmp.Or(cb.Header.Get("Job-ID"), v1.SmileJobID)
+	jobs := p.server.Jobs()
+	if i := slices.IndexFunc(jobs, func(j smilesigtest.Job) bool { return j.ID == id }); i >= 0 {
+		j = jobs[i]
 	}
-	name, declined, approved := "ResultCode", `"0811"`, `"0810"`
-	if result["status"] != nil {
-		name, declined, approved = "status", `"block"`, `"clear"`
-	} else {
-		result["ResultText"] = json.RawMessage(`"Another result"`)
-	}
-	if string(result[name]) == declined {
-		declined = approved
-	}
-	result[name] = json.RawMessage(declined)
-	swapped, _ := json.Marshal(result) // made of JSON
-	return swapped
+	return cb.WithBody(another(j, cb.Body))
 }
 
 // These are what the template shows.
@@ -201,7 +197,8 @@ type (
 		Jobs                         []smilesigtest.Job
 		Callbacks                    []callbackView
 		Requests                     []standin.Request // without their headers, which have secrets
-		Decisions, Ways              []button
+		Decisions                    []button
+		Ways                         []way
 	}
 	callbackView struct {
 		standin.Delivery
@@ -254,13 +251,7 @@ func newCallbackView(d standin.Delivery) callbackView {
 		}
 		v.Answers = append(v.Answers, a)
 	}
-	var result struct {
-		Status                 string
-		ResultCode, ResultText string
-	}
-	json.Unmarshal(d.Callback.Body, &result) // what cannot be read says nothing
-	v.Result = strings.TrimSpace(result.Status + result.ResultCode + " " + result.ResultText)
-	v.Body = shown(d.Callback.Body) // the pair is not in it yet
+	v.Result, v.Body = said(d.Callback.Body), shown(d.Callback.Body) // the pair is not in it yet
 	return v
 }
 

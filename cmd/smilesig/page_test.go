@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/standin"
 )
@@ -30,7 +31,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	p := newPage(t.Context(), ours.PartnerID, []string{"smile-id"})
 	server := standin.New(t, ours, func(s *standin.Server) {
-		s.Keep, s.Outcomes = kept, smilesigtest.Always()
+		s.Keep, s.Outcomes, s.CallbackURL = kept, smilesigtest.Always(), "http://127.0.0.1:1"
 		s.Events = func(standin.Event) { p.notify() }
 	})
 	url, err := p.listen("127.0.0.1:0", server)
@@ -172,17 +173,40 @@ func TestAPageIsToldOfWhatIsNew(t *testing.T) {
 	assert.Equal(t, "data: changed\n\n", body, "what happened meanwhile")
 }
 
-func TestAnotherResult(t *testing.T) {
+func TestAnotherResultIsOneOfTheProduct(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]string{
-		`{"ResultCode":"1210"}`: `{"ResultCode":"0811","ResultText":"Another result"}`,
-		`{"ResultCode":"0811"}`: `{"ResultCode":"0810","ResultText":"Another result"}`,
-		`{"status":"clear"}`:    `{"status":"block"}`,
-		`{"status":"block"}`:    `{"status":"clear"}`,
-		`[]`:                    `{"swapped":true}`,
-	} {
-		assert.JSONEq(t, want, string(anotherResult([]byte(body))))
+	for _, placement := range []smilesig.Placement{smilesig.InBody, smilesig.InHeader} {
+		for _, product := range smilesigtest.Products(placement) {
+			j := smilesigtest.Job{ID: "1", Product: product, Placement: placement}
+			says := func(o smilesigtest.Outcome) string { return said(j.Body(o)) }
+			approved, declined := says(smilesigtest.Approved), says(smilesigtest.Declined)
+			assert.NotEqual(t, approved, declined, product)
+			assert.Equal(t, declined, said(another(j, j.Body(smilesigtest.Approved))), product)
+			assert.Equal(t, approved, said(another(j, j.Body(smilesigtest.Declined))), product)
+			assert.Equal(t, approved, said(another(j, []byte("[]"))), product)
+		}
 	}
+}
+
+func TestThePageSwapsTheResultOfTheJob(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	post(t, b.server.URL, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+b.partner.URL+`"}`, ours)
+	id := b.server.Jobs()[1].ID
+	assert.Equal(t, http.StatusOK, b.press("/jobs/"+id+"/approved"))
+	assert.Equal(t, http.StatusOK, b.press("/callbacks/1/swapped"))
+	assert.Equal(t, http.StatusOK, b.press("/callbacks/2/swapped"))
+	b.server.Deliver(t.Context(), b.partner.URL, smilesigtest.NewCallback(ours, []byte(`{"SmileJobID":"1"}`)))
+	assert.Equal(t, http.StatusOK, b.press("/callbacks/4/swapped"), "of a job that is not kept")
+	var bodies []string
+	for _, d := range b.server.Deliveries() {
+		bodies = append(bodies, string(d.Callback.Body))
+	}
+	require.Len(t, bodies, 5)
+	assert.Contains(t, bodies[1], `"1022"`, "the refusal of basic KYC")
+	assert.Contains(t, bodies[1], `"SmileJobID":"`+id+`"`)
+	assert.Contains(t, bodies[2], `"1020"`)
+	assert.NotEqual(t, bodies[3], bodies[4])
 }
 
 // JSON of any depth makes a page of ordinary size, in linear time.
@@ -212,7 +236,9 @@ func TestOnlyABiometricJobHasAHalf(t *testing.T) {
 	b := newBrowser(t)
 	assert.Equal(t, 1, strings.Count(b.show(), "ID half only"))
 	post(t, b.server.URL, "/v2/verify_async", `{"partner_id":"085"}`, ours)
-	assert.Equal(t, 1, strings.Count(b.show(), "ID half only"))
+	postV3(t, b.server.URL, "/v3/biometric_kyc")
+	require.Len(t, b.server.Jobs(), 3)
+	assert.Equal(t, 1, strings.Count(b.show(), "ID half only"), "v3 has none")
 	assert.Equal(t, http.StatusOK, b.press("/jobs/"+b.server.Jobs()[0].ID+"/id-validated"))
 	assert.Contains(t, b.show(), "1012 ID Number Validated")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 )
 
@@ -100,7 +101,7 @@ func send(ctx context.Context, p *program, args []string) error {
 	}
 	callbacks := slices.Repeat([]smilesigtest.Callback{cb}, *n)
 	if *swap {
-		callbacks = append(callbacks, cb.WithBody(job.Callback(c, otherThan(o)).Body))
+		callbacks = append(callbacks, cb.WithBody(another(job, cb.Body)))
 	}
 	return p.deliver(ctx, newSender(*timeout), to, callbacks, *asJSON)
 }
@@ -141,12 +142,20 @@ func parseOutcome(name string) (smilesigtest.Outcome, error) {
 
 const outcomeNames = "approved, declined, provisional, failed, id-validated"
 
-// otherThan returns the outcome that an attacker would rather have.
-func otherThan(o smilesigtest.Outcome) smilesigtest.Outcome {
-	if o == smilesigtest.Approved {
-		return smilesigtest.Declined
+// another returns a body of j with another result than body: an approval, unless
+// body is one.
+func another(j smilesigtest.Job, body []byte) []byte {
+	approved := j.Body(smilesigtest.Approved)
+	if said(approved) == said(body) {
+		return j.Body(smilesigtest.Declined)
 	}
-	return smilesigtest.Approved
+	return approved
+}
+
+// said returns the code and the text of the result in a body, if it has any.
+func said(body []byte) string {
+	r, _ := result.Parse(body)
+	return strings.TrimSpace(r.Code + " " + r.Text)
 }
 
 // newSender returns a client that follows no redirect, because a redirect is not a

@@ -63,6 +63,25 @@ func post(t *testing.T, origin, path, body string, by smilesig.Credential) int {
 	return response.StatusCode
 }
 
+// postV3 starts a job of v3.
+func postV3(t *testing.T, origin, path string) {
+	t.Helper()
+	client := &http.Client{Transport: &smilesig.Transport{Signer: newSigner(t, ours), Origins: []string{origin}}}
+	response, err := client.Post(origin+"/v3/token", "", nil)
+	require.NoError(t, err)
+	var token struct{ Token string }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&token))
+	response.Body.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, origin+path, strings.NewReader("--x--\r\n"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	req.Header.Set("SmileID-Token", token.Token)
+	response, err = client.Do(req)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
+}
+
 func TestServe(t *testing.T) {
 	t.Parallel()
 	s := startServe(t)
@@ -260,20 +279,7 @@ func TestServeSendsV3ResultsToTheDefault(t *testing.T) {
 	r := newReceiver(t)
 	s := startServe(t, "-callback-url", r.URL+"/default")
 	url, _ := strings.CutPrefix(s.line(t), "listening on ")
-	client := &http.Client{Transport: &smilesig.Transport{Signer: newSigner(t, ours), Origins: []string{url}}}
-	response, err := client.Post(url+"/v3/token", "", nil)
-	require.NoError(t, err)
-	var token struct{ Token string }
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&token))
-	response.Body.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v3/enhanced_kyc", strings.NewReader("--x--\r\n"))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-	req.Header.Set("SmileID-Token", token.Token)
-	response, err = client.Do(req)
-	require.NoError(t, err)
-	response.Body.Close()
-	assert.Equal(t, http.StatusAccepted, response.StatusCode)
+	postV3(t, url, "/v3/enhanced_kyc")
 	for range 3 {
 		s.line(t)
 	}
