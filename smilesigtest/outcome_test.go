@@ -3,6 +3,7 @@ package smilesigtest_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"example.com/smilesig"
 	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
+	"example.com/smilesig/smilesigtest/internal/smileid"
 )
 
 // asRead says what package result must read from a body that reports an outcome.
@@ -42,6 +44,36 @@ func TestEveryOutcomeOfEveryProductIsReadAsWhatItIs(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A misspelt name would change nothing, silently.
+func TestEachNameInOutcomesIsKnown(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("samples/outcomes.json")
+	require.NoError(t, err)
+	var all map[string]map[string]map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(text, &all))
+	known := map[string][]string{
+		"v1": smilesigtest.Products(smilesig.InBody),
+		"v3": append(smilesigtest.Products(smilesig.InHeader), "", "aml", "address_verification"), // without a sample
+	}
+	for version, products := range all {
+		for product, outcomes := range products {
+			assert.Contains(t, known[version], product, version)
+			for name := range outcomes {
+				_, ok := smilesigtest.ParseOutcome(name)
+				assert.True(t, ok, "%s %s %s", version, product, name)
+			}
+		}
+	}
+}
+
+func TestEachProductHasAJobType(t *testing.T) {
+	t.Parallel()
+	for _, product := range append(smilesigtest.Products(smilesig.InBody), smilesigtest.Products(smilesig.InHeader)...) {
+		isException := product == "aml_monitoring_update" || product == "smart_selfie_compare" // v1 has none of them
+		assert.Equal(t, isException, smileid.JobTypes[product] == 0, product)
 	}
 }
 

@@ -12,6 +12,12 @@ type Route struct {
 	IsSync                bool
 }
 
+// HasRoute reports whether any method of a path is in the table.
+func HasRoute(path string) bool {
+	_, others := findRoute("no method", path)
+	return others != nil
+}
+
 func Routes() (all []Route) {
 	for _, r := range routes {
 		placement := map[proof]smilesig.Placement{

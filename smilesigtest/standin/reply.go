@@ -58,13 +58,20 @@ func accepted(status int, body any) *reply {
 //go:embed answers/*.json
 var answers embed.FS
 
+// madeUp returns a file of answers. It panics if there is none.
+func madeUp(file string) json.RawMessage {
+	body, err := answers.ReadFile("answers/" + file + ".json")
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
 // always returns a function that accepts every request with the same made-up
 // answer.
 func always(file string) func(*Server, *call) *reply {
-	return func(*Server, *call) *reply {
-		body, _ := answers.ReadFile("answers/" + file + ".json") // embedded
-		return accepted(http.StatusOK, json.RawMessage(body))
-	}
+	body := madeUp(file)
+	return func(*Server, *call) *reply { return accepted(http.StatusOK, body) }
 }
 
 // refused returns an answer that says no more than the status.

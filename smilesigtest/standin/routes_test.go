@@ -2,11 +2,14 @@ package standin_test
 
 import (
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"example.com/smilesig"
 	"example.com/smilesig/smilesigtest"
@@ -22,6 +25,42 @@ func TestRoutesAgreeWithPlacementFor(t *testing.T) {
 			assert.Equal(t, r.Placement, smilesig.PlacementFor(req), "%s %s", r.Method, r.Path)
 		}
 	}
+}
+
+func TestEachKnownPathHasARoute(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../endpoints.go")
+	require.NoError(t, err)
+	paths := regexp.MustCompile(`"(/(v\d|api)/[^"]+)"`).FindAllStringSubmatch(string(source), -1)
+	require.Greater(t, len(paths), 30)
+	for _, match := range paths {
+		path := match[1]
+		if strings.HasSuffix(path, "/") {
+			path += "x" // every path below it
+		}
+		assert.True(t, standin.HasRoute(path), path)
+	}
+}
+
+// The products of v3 that package result knows, and those of the routes.
+func TestTheProductsOfV3(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../result/tables.go")
+	require.NoError(t, err)
+	_, list, _ := strings.Cut(string(source), "\nconst products = ")
+	list, _, _ = strings.Cut(list, "\n\n")
+	var known []string
+	for _, text := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(list, -1) {
+		known = append(known, strings.Fields(text[1])...)
+	}
+	routed := []string{"basic_kyc", "phone_number_verification"} // v3 has no endpoint for them
+	for _, r := range standin.Routes() {
+		if strings.HasPrefix(r.Path, "/v3/") && r.Product != "" {
+			routed = append(routed, r.Product)
+		}
+	}
+	slices.Sort(routed)
+	assert.ElementsMatch(t, slices.Compact(routed), known)
 }
 
 func TestRoutesHaveTheirProducts(t *testing.T) {
