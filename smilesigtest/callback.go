@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -125,20 +127,25 @@ func (c Callback) Request(target string) *http.Request {
 	return received
 }
 
-// Send posts c to url once and returns the answer. The caller closes its body. A
+// Send posts c to a URL once and returns the answer. The caller closes its body. A
 // nil client means http.DefaultClient. Send returns an error if c cannot be
-// signed (see [Callback.Request]) or client returns one.
-func (c Callback) Send(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+// signed (see [Callback.Request]) or client returns one. The error leaves out the
+// URL, which may have secrets.
+func (c Callback) Send(ctx context.Context, client *http.Client, to string) (*http.Response, error) {
 	header, body, err := c.Signed()
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("smilesigtest: %w", err)
+	var response *http.Response
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err == nil {
+		req.Header = header
+		response, err = cmp.Or(client, http.DefaultClient).Do(req)
 	}
-	req.Header = header
-	return cmp.Or(client, http.DefaultClient).Do(req)
+	if withURL := (*url.Error)(nil); errors.As(err, &withURL) {
+		err = fmt.Errorf("smilesigtest: no answer: %w", withURL.Err)
+	}
+	return response, err
 }
 
 // Signed returns the headers and the body that Send sends, for a test of

@@ -182,21 +182,25 @@ func (p *program) deliver(ctx context.Context, client *http.Client, to string, c
 	allAcknowledged := true
 	for i, cb := range callbacks {
 		a := answer{Number: i + 1, Swapped: string(cb.Body) != string(callbacks[0].Body)}
+		if _, _, err := cb.Signed(); err != nil {
+			return err
+		}
 		response, err := cb.Send(ctx, client, to)
-		if ofClient := (*url.Error)(nil); errors.As(err, &ofClient) { // its text has the URL, which may have secrets
-			a.Cause = ofClient.Err.Error()
-			err = fmt.Errorf("no answer: %w", ofClient.Err)
+		if err != nil {
+			a.Cause = errors.Unwrap(err).Error()
+			err = fmt.Errorf("no answer: %s", a.Cause)
 			if asJSON {
 				err = errors.Join(err, p.printJSON(a))
 			}
-		}
-		if err != nil {
 			return err
 		}
 		response.Body.Close()
 		a.Status, a.Acknowledged = response.StatusCode, response.StatusCode/100 == 2
 		allAcknowledged = allAcknowledged && a.Acknowledged
-		note := map[bool]string{true: "  (another body with the same pair)"}[a.Swapped]
+		note := ""
+		if a.Swapped {
+			note = "  (another body with the same pair)"
+		}
 		if err := p.report(event{a, fmt.Sprintf("%d  %d %s%s", a.Number, a.Status, http.StatusText(a.Status), note)}, asJSON); err != nil {
 			return err
 		}
