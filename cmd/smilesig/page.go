@@ -17,11 +17,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"example.com/smilesig"
+	"example.com/smilesig/internal/localhost"
 	"example.com/smilesig/result"
 	"example.com/smilesig/smilesigtest"
 	"example.com/smilesig/smilesigtest/standin"
@@ -77,7 +77,7 @@ func (p *page) handler() http.Handler {
 func (p *page) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case !p.isOwnHost(r.Host):
+		case !localhost.Has(r.Host, p.hosts...):
 			http.Error(w, "another host", http.StatusMisdirectedRequest)
 		case r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(p.token)) != 1:
 			http.Error(w, "the page is from before a restart: load it again", http.StatusForbidden)
@@ -85,16 +85,6 @@ func (p *page) guarded(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
-}
-
-// isOwnHost keeps out sites whose name was made to resolve to this machine.
-func (p *page) isOwnHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost") || slices.Contains(p.hosts, strings.ToLower(host))
 }
 
 // notify lets every open page load itself again.

@@ -3,11 +3,11 @@ package standin
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+
+	"example.com/smilesig/internal/localhost"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 func (s *Server) judgeOrigin(c *call) *reply {
 	encoding := c.Header.Get("Content-Encoding")
 	switch {
-	case !s.isOwnHost(c.Host):
+	case !localhost.Has(c.Host, s.host) && !localhost.Has(c.Host, s.Hosts...):
 		return c.refused(http.StatusMisdirectedRequest, "another Host: add it to the Hosts that the stand-in answers to")
 	case c.Header.Get("Origin") != "":
 		return c.refused(http.StatusForbidden, "an Origin header: the stand-in does not answer web pages")
@@ -97,21 +97,6 @@ func (s *Server) judgeBody(c *call) *reply {
 	return nil
 }
 
-// isOwnHost reports whether a Host header, with or without a port, names this Server.
-func (s *Server) isOwnHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	return isLoopback(host) || strings.EqualFold(host, s.host) || slices.Contains(s.Hosts, strings.ToLower(host))
-}
-
-// isLoopback reports whether a host without a port is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
-}
-
 // What is kept of one request, with its job and its callbacks, has less than 100 KB
 // together.
 const (
@@ -134,8 +119,7 @@ func (s *Server) callbackURL(c *call, text string) (to, fault string) {
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", "callback_url is not an http or https URL"
 	}
-	host := strings.ToLower(u.Hostname())
-	if !isLoopback(host) && !slices.Contains(s.CallbackHosts, host) {
+	if !localhost.Has(u.Hostname(), s.CallbackHosts...) {
 		c.remark("no callback is sent to another machine: CallbackHosts does not have the host of callback_url")
 		return "", ""
 	}
