@@ -55,8 +55,8 @@ func (p *program) readKey(what, file string) (string, error) {
 
 // readCredentials reads a file with a partner ID, white space and an API key on
 // each line. It skips empty lines and lines that start with #. Without a file name
-// it returns no credentials. Reports show them by label and number. Its errors name
-// the file by what, and not by file.
+// it returns no credentials. Each Label is label and a number. Errors say what, not
+// the name of the file, which may be a key.
 func (p *program) readCredentials(what, label, file string) (all []smilesig.Credential, err error) {
 	if file == "" {
 		return nil, nil
@@ -65,20 +65,18 @@ func (p *program) readCredentials(what, label, file string) (all []smilesig.Cred
 	if err != nil {
 		return nil, err
 	}
-	number := 0
-	for line := range strings.Lines(string(content)) {
-		number++
+	for i, line := range strings.Split(string(content), "\n") {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0, strings.HasPrefix(fields[0], "#"):
 		case len(fields) == 2:
 			c := smilesig.Credential{PartnerID: fields[0], APIKey: fields[1], Label: fmt.Sprintf("%s %d", label, len(all)+1)}
 			if _, err := smilesig.NewSigner(c); err != nil {
-				return nil, usagef("%s: line %d: %s", what, number, text(err))
+				return nil, usagef("%s: line %d: %s", what, i+1, text(err))
 			}
 			all = append(all, c)
 		default:
-			return nil, usagef("%s: line %d is not a partner ID and an API key", what, number)
+			return nil, usagef("%s: line %d is not a partner ID and an API key", what, i+1)
 		}
 	}
 	return all, nil

@@ -111,10 +111,13 @@ func (e examiner) ageStep(cb smilesig.Callback, err error) step {
 
 // wouldMatch tries what configurations often get wrong: a credential that is not
 // accepted, a key with the partner ID of an accepted one, an ID with or without
-// leading zeros. It tries the same number of IDs with each key.
+// leading zeros.
 func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 	tried := map[smilesig.Credential]bool{}
-	acceptedIDs := partnerIDs(e.accepted)
+	var acceptedIDs []string
+	for _, c := range e.accepted {
+		acceptedIDs = append(acceptedIDs, paddings(c.PartnerID)...)
+	}
 	for _, key := range slices.Concat(e.accepted, e.tried) {
 		for _, id := range slices.Concat(acceptedIDs, paddings(key.PartnerID)) {
 			c := smilesig.Credential{PartnerID: id, APIKey: key.APIKey}
@@ -128,19 +131,6 @@ func (e examiner) wouldMatch(ctx context.Context) (matching []candidate) {
 		}
 	}
 	return matching
-}
-
-// partnerIDs returns the partner IDs of credentials, as they are and with more or
-// fewer leading zeros.
-func partnerIDs(credentials []smilesig.Credential) (ids []string) {
-	for _, c := range credentials {
-		for _, id := range paddings(c.PartnerID) {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }
 
 // paddings returns id. If id is a number, it also returns id without leading zeros

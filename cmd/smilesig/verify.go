@@ -143,15 +143,13 @@ func (p *program) readHeader(file string) (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	number := 0
-	for line := range strings.Lines(string(content)) {
-		number++
-		if strings.TrimSpace(line) == "" || number == 1 && isRequestLine(line) {
+	for i, line := range strings.Split(string(content), "\n") {
+		if strings.TrimSpace(line) == "" || i == 0 && isRequestLine(line) {
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return nil, usagef("-headers: line %d is not \"Name: value\"", number)
+			return nil, usagef("-headers: line %d is not \"Name: value\"", i+1)
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

@@ -91,7 +91,7 @@ func (s *Server) judgeBody(c *call) *reply {
 	switch {
 	case c.route.proof == pairInBody:
 		return s.judgePairInBody(c)
-	case c.Method == http.MethodPost && (c.isV3() || isMultipart(c.Header)):
+	case c.Method == http.MethodPost:
 		return c.readForm()
 	}
 	return nil

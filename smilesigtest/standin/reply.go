@@ -122,15 +122,13 @@ const (
 	codeJobExists   = "2215" // another job has this job_id
 )
 
+var codeTexts = map[string]string{
+	codeInvalid: "A parameter is missing or of the wrong data type.", codeJobExists: "Job already exists.",
+	codeDenied: "You are not authorized to do that.", codeDeniedQuery: "You are not authorized to do that.",
+}
+
 // denied answers with a code, as v1 and v2 do. Its member names are known from
 // third parties.
 func denied(code, why string) *reply {
-	text := "You are not authorized to do that."
-	switch code {
-	case codeInvalid:
-		text = "A parameter is missing or of the wrong data type."
-	case codeJobExists:
-		text = "Job already exists."
-	}
-	return &reply{status: http.StatusBadRequest, body: map[string]string{"code": code, "error": text}, verdict: code + ": " + why}
+	return &reply{status: http.StatusBadRequest, body: map[string]string{"code": code, "error": codeTexts[code]}, verdict: code + ": " + why}
 }

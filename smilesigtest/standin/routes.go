@@ -18,7 +18,7 @@ type route struct {
 	method, path string
 	proof        proof
 	product      string // of the job that a request asks for; "" if it asks for none
-	isSync       bool   // the answer has the result
+	isSync       bool   // the answer has the result of that job
 	answer       func(*Server, *call) *reply
 }
 
@@ -26,7 +26,7 @@ type route struct {
 // other.
 var routes = []route{
 	{"POST", "/v1/upload", pairInBody, "biometric_kyc", false, (*Server).prepareUpload},
-	{"POST", "/v1/job_status", pairInBody, "", true, (*Server).jobStatus},
+	{"POST", "/v1/job_status", pairInBody, "", false, (*Server).jobStatus},
 	{"POST", "/v1/id_verification", pairInBody, "enhanced_kyc", true, (*Server).verify},
 	{"POST", "/v2/verify", pairInBody, "basic_kyc", true, (*Server).verify},
 	{"POST", "/v1/business_verification", pairInBody, "business_verification", true, (*Server).verify},
@@ -34,29 +34,29 @@ var routes = []route{
 	{"POST", "/v1/async_id_verification", pairInBody, "enhanced_kyc", false, (*Server).verify},
 	{"POST", "/v1/async_business_verification", pairInBody, "business_verification", false, (*Server).verify},
 	{"POST", "/v2/verify_async", pairInBody, "basic_kyc", false, (*Server).verify},
-	{"POST", "/v1/token", pairInBody, "", true, (*Server).webToken},
-	{"POST", "/v1/smile_links", pairInBody, "", true, (*Server).createLink},
-	{"PUT", "/v1/smile_links/*", pairInBody, "", true, (*Server).link},
-	{"GET", "/v1/smile_links/*", noProof, "", true, (*Server).link},
-	{"POST", "/v1/products_config", pairInBody, "", true, always("success")},
-	{"POST", "/v1/valid_documents", pairInBody, "", true, always("success")},
-	{"POST", "/v1/totp_consent", pairInBody, "", true, always("success")},
-	{"POST", "/v1/totp_consent/*", pairInBody, "", true, always("success")},
-	{"POST", "/v1/backfill_users", pairInBody, "", true, always("success")},
-	{"POST", "/api/v2/partner/wallet_balance", pairInBody, "", true, always("success")},
-	{"POST", "/api/v2/partner/id_status", pairInBody, "", true, always("success")},
-	{"POST", "/v1/auth_smile", noProof, "", true, (*Server).authSmile},
-	{"GET", "/v1/services", noProof, "", true, always("v1_services")},
+	{"POST", "/v1/token", pairInBody, "", false, (*Server).webToken},
+	{"POST", "/v1/smile_links", pairInBody, "", false, (*Server).createLink},
+	{"PUT", "/v1/smile_links/*", pairInBody, "", false, (*Server).link},
+	{"GET", "/v1/smile_links/*", noProof, "", false, (*Server).link},
+	{"POST", "/v1/products_config", pairInBody, "", false, always("success")},
+	{"POST", "/v1/valid_documents", pairInBody, "", false, always("success")},
+	{"POST", "/v1/totp_consent", pairInBody, "", false, always("success")},
+	{"POST", "/v1/totp_consent/*", pairInBody, "", false, always("success")},
+	{"POST", "/v1/backfill_users", pairInBody, "", false, always("success")},
+	{"POST", "/api/v2/partner/wallet_balance", pairInBody, "", false, always("success")},
+	{"POST", "/api/v2/partner/id_status", pairInBody, "", false, always("success")},
+	{"POST", "/v1/auth_smile", noProof, "", false, (*Server).authSmile},
+	{"GET", "/v1/services", noProof, "", false, always("v1_services")},
 
 	{"POST", "/v2/smart-selfie-enroll", pairInHeader, "smartselfie_enrollment", true, (*Server).smartSelfie},
 	{"POST", "/v2/smart-selfie-authentication", pairInHeader, "smartselfie_authentication", true, (*Server).smartSelfie},
-	{"POST", "/v2/smart-selfie-compare", pairInHeader, "", true, always("success")},
-	{"POST", "/v2/verify-phone-number", pairInHeader, "", true, always("success")},
+	{"POST", "/v2/smart-selfie-compare", pairInHeader, "", false, always("success")},
+	{"POST", "/v2/verify-phone-number", pairInHeader, "", false, always("success")},
 	{"POST", "/v2/async-verify-phone", pairInHeader, "", false, always("success")},
 	{"POST", "/v1/async-verify-address", pairInHeader, "", false, always("success")},
 	{"POST", "/v2/async-verify-address", pairInHeader, "", false, always("success")},
 
-	{"POST", "/v3/token", keyInHeader, "", true, (*Server).giveToken},
+	{"POST", "/v3/token", keyInHeader, "", false, (*Server).giveToken},
 	{"POST", "/v3/aml/sync", tokenInHeader, "one_time_aml", true, (*Server).verify},
 	{"POST", "/v3/enhanced_kyc/sync", tokenInHeader, "enhanced_kyc", true, (*Server).verify},
 	{"POST", "/v3/aml", tokenInHeader, "one_time_aml", false, (*Server).verify},
@@ -70,16 +70,16 @@ var routes = []route{
 	{"POST", "/v3/enhanced_kyc", tokenInHeader, "enhanced_kyc", false, (*Server).verify},
 	{"POST", "/v3/registration", tokenInHeader, "smart_selfie_registration", false, (*Server).verify},
 	{"POST", "/v3/residency_document_verification", tokenInHeader, "residency_document_verification", false, (*Server).verify},
-	{"GET", "/v3/status/*", tokenInHeader, "", true, (*Server).v3Status},
+	{"GET", "/v3/status/*", tokenInHeader, "", false, (*Server).v3Status},
 	{"POST", "/v3/replay/*", tokenInHeader, "", false, (*Server).v3Replay},
 	{"POST", "/v3/users/*/report_fraud", tokenInHeader, "", false, (*Server).reportFraud},
-	{"GET", "/v3/aml/monitoring/*/news/*", tokenInHeader, "", true, (*Server).news},
-	{"POST", "/v3/smile_links", tokenInHeader, "", true, (*Server).createLink},
-	{"GET", "/v3/smile_links/*", tokenInHeader, "", true, (*Server).link},
-	{"GET", "/v3/services/bank_codes", noProof, "", true, always("bank_codes")},
-	{"GET", "/v3/services/supported_id_types", noProof, "", true, always("supported_id_types")},
-	{"GET", "/v3/services/supported_documents", noProof, "", true, always("supported_documents")},
-	{"GET", "/v3/services/id_status", tokenInHeader, "", true, (*Server).idStatus},
+	{"GET", "/v3/aml/monitoring/*/news/*", tokenInHeader, "", false, (*Server).news},
+	{"POST", "/v3/smile_links", tokenInHeader, "", false, (*Server).createLink},
+	{"GET", "/v3/smile_links/*", tokenInHeader, "", false, (*Server).link},
+	{"GET", "/v3/services/bank_codes", noProof, "", false, always("bank_codes")},
+	{"GET", "/v3/services/supported_id_types", noProof, "", false, always("supported_id_types")},
+	{"GET", "/v3/services/supported_documents", noProof, "", false, always("supported_documents")},
+	{"GET", "/v3/services/id_status", tokenInHeader, "", false, (*Server).idStatus},
 }
 
 // findRoute returns the route of a method at a path. If the path has other methods

@@ -234,21 +234,17 @@ func (s *Server) news(c *call) *reply {
 // A form has the parts of a multipart body that are not files.
 type form map[string]string
 
-func isMultipart(h http.Header) bool {
-	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && mediaType == "multipart/form-data"
-}
-
-// readForm reads a multipart body, the only kind that v3 takes [spec].
+// readForm reads a multipart body, if it is one. v3 takes no other kind [spec].
 func (c *call) readForm() *reply {
 	isOptional := c.path == "/v3/token" || strings.HasPrefix(c.path, "/v3/replay/")
-	if len(c.body) == 0 && isOptional {
+	mediaType, params, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	isMultipart := err == nil && mediaType == "multipart/form-data"
+	switch {
+	case !isMultipart && !c.isV3(), len(c.body) == 0 && isOptional:
 		return nil
-	}
-	if !isMultipart(c.Header) {
+	case !isMultipart:
 		return v3Refused(http.StatusUnsupportedMediaType, "Unsupported Media Type. Required Content-Type is multipart/form-data")
 	}
-	_, params, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	parts := multipart.NewReader(bytes.NewReader(c.body), params["boundary"])
 	c.form = form{}
 	for {
