@@ -94,8 +94,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitRefused
 }
 
-// text returns the text of an error without the prefixes of package smilesig. Its
-// Signers here have one credential, or only good ones.
+// text returns the text of an error without the prefixes of package smilesig. Only
+// the current credential can be refused here, so no other prefix occurs.
 func text(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "smilesig: "), "current credential: ")
 }

@@ -43,6 +43,8 @@
 //     compare endpoints of v2: they say "success", and start no job.
 //   - GET of one of v1's Smile Links, and the form of the callback of
 //     /v2/smart-selfie-enroll, which is that of v1.
+//   - That SmartSelfie v2 says "rejected" of a job that has failed. Package result
+//     reads it as Rejected: no status that means no verdict is known there.
 //   - job_status of a job that is unknown or undecided: code 2302 and an empty result.
 //   - The webhooks of v3's other products, beyond the members that all have, and
 //     their reasons. The name of the product of AML monitoring, "aml".

@@ -97,8 +97,7 @@ func (s *Server) judgeBody(c *call) *reply {
 	return nil
 }
 
-// What is kept of one request, with its job and its callbacks, has less than 100 KB
-// together.
+// These limits keep a request, its job and its callbacks below 100 KB.
 const (
 	largestParams = 22 << 10
 	largestURL    = 4 << 10

@@ -25,8 +25,8 @@ type job struct {
 	decided        chan struct{} // closed when there is a result
 }
 
-// addJob gives j its ID, unless there is already a job that is the same. Then it
-// returns that one.
+// addJob keeps j and gives it an ID. If a kept job isSame, it returns that job
+// instead.
 func (s *Server) addJob(j *job, isSame func(*job) bool) (same *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,8 +223,9 @@ var byCode = map[result.Outcome]smilesigtest.Outcome{
 
 var resultCode = regexp.MustCompile(`^\d{1,4}$`)
 
-// codeOutcome returns what a code means for the product, or for every product that
-// has it: Smile ID's own example for biometric KYC is a code of authentication.
+// codeOutcome returns what a code means for the product. If the product does not
+// have the code, its meaning elsewhere counts, if there is only one. Smile ID's
+// example needs that: it asks biometric KYC for a code of authentication.
 func codeOutcome(code, product string) result.Outcome {
 	if !resultCode.MatchString(code) {
 		return result.Unknown

@@ -147,7 +147,8 @@ func equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 // tokenLife is how long a token is good for [docs].
 const tokenLife = 15 * time.Minute
 
-// An issued token, and what is bound into it. The Server knows its tokens by heart.
+// An issued token, and what is bound into it. A token is looked up in this list; it
+// has no signature.
 type issued struct {
 	token, userID, product  string
 	callbackID, callbackURL string // the name that the token shows, and what stands behind it

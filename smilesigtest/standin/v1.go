@@ -157,7 +157,8 @@ func (s *Server) takeZip(j *job) *reply {
 	return a
 }
 
-// jobStatus answers with what is known of a job. A job without names is none.
+// jobStatus answers with what is known of a job. A request without user_id or job_id
+// finds no job.
 func (s *Server) jobStatus(c *call) *reply {
 	userID, jobID := c.object.text("user_id"), c.object.text("job_id")
 	_, now := s.find(func(j *job) bool {

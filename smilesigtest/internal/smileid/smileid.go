@@ -11,7 +11,8 @@ import (
 	"example.com/smilesig"
 )
 
-// JobTypes has the job_type of each product [docs], by its names in v1 and in v3.
+// JobTypes has the job_type [docs] of the products that have one, by their names in
+// v1 and in v3.
 var JobTypes = map[string]int{
 	"biometric_kyc": 1, "smartselfie_authentication": 2, "smart_selfie_authentication": 2,
 	"smartselfie_enrollment": 4, "smart_selfie_registration": 4, "enhanced_kyc": 5, "basic_kyc": 5,
