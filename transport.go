@@ -257,7 +257,7 @@ func (t *Transport) signHeader(req *http.Request) (*http.Request, error) {
 // addKey returns req itself if it has a key already, or a redirect led to it.
 func (t *Transport) addKey(req *http.Request) (*http.Request, error) {
 	address, _ := netip.ParseAddr(req.URL.Hostname())
-	isThisMachine := address.IsLoopback() || equalASCII(req.URL.Hostname(), "localhost")
+	isThisMachine := address.IsLoopback() || req.URL.Hostname() == "localhost" // net/http sends LOCALHOST to a proxy
 	partnerIDs, apiKeys := headerValues(req.Header, headerPartnerID), headerValues(req.Header, headerAPIKey)
 	keys := t.Signer.load()
 	switch {

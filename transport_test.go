@@ -177,7 +177,7 @@ func TestTransportKnowsWhereTheKeyMayGo(t *testing.T) {
 		{"doubled slashes", smileID + "//v3//token/", nil, true},
 		{"plain http to this machine", "http://127.0.0.1:9/v3/token", nil, true},
 		{"plain http to this machine by IPv6", "http://[::1]:9/v3/token", nil, true},
-		{"plain http to this machine by name", "http://LocalHost:9/v3/token", nil, true},
+		{"plain http to this machine by name", "http://localhost:9/v3/token", nil, true},
 		{"a Placement of the caller's", smileID + "/v4/token", func(tr *smilesig.Transport, _ *http.Request) { tr.Placement = always }, true},
 		{"a GET", smileID + "/v3/token", func(_ *smilesig.Transport, r *http.Request) { r.Method = "GET" }, false},
 		{"a PUT", smileID + "/v3/token", func(_ *smilesig.Transport, r *http.Request) { r.Method = "PUT" }, false},
@@ -383,6 +383,7 @@ func TestTransportRefuses(t *testing.T) {
 		{"a partner ID with a letter for a token", partner("085a1"), smilesig.ErrConfig, "not a positive number"},
 		{"a token by plain http", plain("http://smile.example/v3/token"), smilesig.ErrOrigin, "https"},
 		{"a token by plain http to another address", plain("http://10.0.0.1:8080/v3/token"), smilesig.ErrOrigin, "https"},
+		{"a token by plain http to this machine in capitals, which net/http sends to a proxy", plain("http://LocalHost:9/v3/token"), smilesig.ErrOrigin, "https"},
 		{"a token by plain http to a name like ours", plain("http://localhost.example/v3/token"), smilesig.ErrOrigin, "https"},
 		{"a token of a Placement of the caller's by plain http", plain("http://smile.example/other"), smilesig.ErrOrigin, "https"},
 		{"a key of the caller's own by plain http", func(tr *transport, r *request) {

@@ -20,8 +20,9 @@ import (
 // maxAnswer limits what is read of an answer.
 const maxAnswer = 4 << 20
 
-// originForm is https, or http to this machine. The Transport looks once more.
-var originForm = regexp.MustCompile(`^(?i:https://[^/?#@\s]+|http://(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?)/?$`)
+// originForm is https, or http to this machine. net/http sends LOCALHOST in capitals
+// to a proxy, so they are refused. The Transport looks once more.
+var originForm = regexp.MustCompile(`^((?i:https)://[^/?#@\s]+|(?i:http)://(localhost|127(\.(25[0-5]|(2[0-4]|1[0-9]|[1-9])?[0-9])){3}|\[::1\])(:[0-9]+)?)/?$`)
 
 type answer struct {
 	status  int

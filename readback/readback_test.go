@@ -288,6 +288,7 @@ func TestFaultyConfigurations(t *testing.T) {
 		"https://api.example/v1", "https://api.example//", "https://api.example?a=b", "https://api.example#a", "https://user:password@api.example",
 		"http://user:password@127.0.0.1", "http://127.0.0.1.api.example", "http://localhost.api.example", "http://127.0.0.1@api.example",
 		"https://api example", "https://[::1", "https://api.example\\@other.example", "https://api.example:port", "http://[::2]", "http://local\u017fhost", "https://api.\u017fmile",
+		"http://LOCALHOST", "http://Localhost:9", "http://127.0.0.01", "http://127.0.0.256", // net/http sends these to a proxy
 		"http://localho\u017ft", " https://api.example", "https://api.example\n",
 	} {
 		check(&readback.Reader{Signer: signer, Origin: origin}, "user-1", "job-1", v3Job)
@@ -303,7 +304,7 @@ func TestFaultyConfigurations(t *testing.T) {
 func TestGoodOrigins(t *testing.T) {
 	for _, origin := range []string{
 		"https://api.example", "https://api.example/", "https://api.example:8443", "HTTPS://API.example", "https://192.0.2.1", "https://[2001:db8::1]:443",
-		"http://127.0.0.1", "http://127.1.2.3:8080/", "http://[::1]:8080", "http://localhost:1", "http://LOCALHOST",
+		"http://127.0.0.1", "http://127.1.2.3:8080/", "http://[::1]:8080", "http://localhost:1", "HTTP://localhost", "http://127.255.249.199", "http://127.0.0.10",
 	} {
 		var asked []string
 		base := roundTripper(func(r *http.Request) (*http.Response, error) {
