@@ -384,11 +384,11 @@ func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement
 	return nil
 }
 
-// answerError adds the status to err. For a v3 call that starts a job it also says
-// that the call was made, so that nobody pays for it twice.
+// answerError adds the status to err. For a v3 call that starts a job, it also says
+// that the call was made, so that nobody pays for it twice. A token is no job.
 func answerError(req *http.Request, res *http.Response, err error) error {
 	err = fmt.Errorf("%w, in the answer with status %d", err, res.StatusCode)
-	if !isV3(req) || req.Method != http.MethodPost {
+	if !isV3(req) || req.Method != http.MethodPost || endpointOf(req) == tokenEndpoint {
 		return err
 	}
 	return fmt.Errorf("%w: the call was made and billed, do not repeat it, read the status of job %.40q", err, strings.Join(headerValues(res.Header, headerJobID), ","))

@@ -1012,7 +1012,7 @@ func TestConfirmResponsesOfV3(t *testing.T) {
 	signer := newSigner(t, testCredential, otherCredential)
 	genuine := headerPair(newSigner(t, otherCredential).Sign(testTime.Add(-24 * time.Hour)))
 	half := http.Header{"response-signature": {genuine.Get("Response-Signature")}}
-	const aml, kyc, other = "/v3/aml/sync", "/v3/enhanced_kyc/sync", "/v3/enhanced_kyc"
+	const aml, kyc, other, token = "/v3/aml/sync", "/v3/enhanced_kyc/sync", "/v3/enhanced_kyc", "/v3/token"
 	for _, tt := range []struct {
 		name   string
 		path   string
@@ -1028,6 +1028,8 @@ func TestConfirmResponsesOfV3(t *testing.T) {
 		{"forged, asynchronous", other, 202, forgedHeaders, smilesig.ErrSignature},
 		{"half", aml, 200, half, smilesig.ErrSignature},
 		{"half, asynchronous", other, 202, half, smilesig.ErrSignature},
+		{"forged, a token", token, 200, forgedHeaders, smilesig.ErrSignature},
+		{"half, a token", "//v3/token/", 200, half, smilesig.ErrSignature},
 		{"none", aml, 200, nil, smilesig.ErrMissing},
 		{"none, enhanced KYC", kyc, 204, nil, smilesig.ErrMissing},
 		{"302", aml, 302, genuine, smilesig.ErrMissing},
@@ -1052,7 +1054,11 @@ func TestConfirmResponsesOfV3(t *testing.T) {
 			}
 			assert.Nil(t, res)
 			assert.ErrorIs(t, err, tt.want)
-			assert.ErrorContains(t, err, `do not repeat it, read the status of job "job_made_up"`)
+			if strings.Contains(tt.path, token) {
+				assert.NotContains(t, err.Error(), "billed", "a token is no job")
+			} else {
+				assert.ErrorContains(t, err, `do not repeat it, read the status of job "job_made_up"`)
+			}
 			assert.EqualValues(t, 1, base.body.closed.Load())
 		})
 	}
