@@ -17,12 +17,12 @@ type object jsonobject.Object
 // has. standing is what is left of an approval by the other members that belong to
 // this version.
 func (b object) decide() (r Result, standing Outcome) {
-	status, jobType := b["status"], b["job_type"]
+	status, jobType := b.status(), b["job_type"]
 	isV1 := b["ResultCode"].Count > 0
-	isSelfie := isKnown(selfieStatuses, b.status()) || strings.HasPrefix(jobType.Word(), "smart_selfie_")
-	isV3 := isKnown(statuses, b.status()) || !b["product"].IsAbsent()
+	isSelfie := isKnown(selfieStatuses, status) || strings.HasPrefix(jobType.Word(), "smart_selfie_")
+	isV3 := isKnown(statuses, status) || !b["product"].IsAbsent()
 	switch {
-	case status.Count > 1, jobType.Count > 1: // the second may be of another version
+	case b["status"].Count > 1, jobType.Count > 1: // the second may be of another version
 	case isV1 && !isSelfie && !isV3:
 		return b.decideV1(), Approved
 	case isSelfie && !isV1 && !isV3:
@@ -116,9 +116,9 @@ var (
 // codeOf returns a text of four digits, or a plain integer with zeros in front; ""
 // for anything else.
 func codeOf(m jsonobject.Value) string {
-	code := m.Word()
-	if _, isText := m.Text(); !isText && code != "" {
-		code = "0000"[min(len(code), 4):] + code
+	code, isText := m.Text()
+	if !isText && m.Word() != "" {
+		code = "0000"[min(len(m.Raw), 4):] + m.Word()
 	}
 	return codeForm.FindString(code)
 }

@@ -61,7 +61,9 @@ type Result struct {
 
 // Parse reads the body of a callback, of a webhook, or of a synchronous answer. It
 // returns an error only if body is not one JSON object in valid UTF-8. The error
-// quotes nothing of body. A body that is an object but no result is Unknown.
+// quotes nothing of body. A body that is an object but no result is Unknown. So is a
+// body of more than 1,000 members, and an approval with more than 1,000 members in
+// Actions or PartnerParams.
 //
 // Parse takes a body as it is. Verify it first.
 func Parse(body []byte) (Result, error) {

@@ -1,6 +1,8 @@
 package jsonobject_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,9 +49,28 @@ func TestObject(t *testing.T) {
 		assert.Equal(t, v.isObject, isObject, v.name)
 		assert.Equal(t, v.isThere, value.Count > 0, v.name)
 	}
-	assert.Equal(t, jsonobject.Value{Raw: []byte(`"a"`), Count: 2}, o["twice"], "the first, and how many")
+	assert.Equal(t, jsonobject.Value{Raw: []byte(`"b"`), Count: 2}, o["twice"], "the last, and how many")
 	assert.True(t, o["text2"].Is(`""`))
 	assert.False(t, o["twice"].Is(`"a"`))
 	inner, _ := o["object"].Object()
 	assert.Equal(t, 2, inner["a"].Count)
+}
+
+func TestAnObjectOfTooManyMembers(t *testing.T) {
+	for n, isRead := range map[int]bool{jsonobject.MaxMembers: true, jsonobject.MaxMembers + 1: false} {
+		for _, same := range []bool{true, false} {
+			members := strings.Builder{}
+			for i := range n {
+				fmt.Fprintf(&members, `,"%t%d":0`, same, i*map[bool]int{false: 1}[same])
+			}
+			object := `{` + members.String()[1:] + `}`
+			o, err := jsonobject.Read([]byte(object))
+			require.NoError(t, err)
+			assert.Equal(t, isRead, o != nil, "%d, same: %t", n, same)
+			_, isReadable := jsonobject.Value{Raw: []byte(object), Count: 1}.Object()
+			assert.Equal(t, isRead, isReadable, "%d, same: %t", n, same)
+			_, err = jsonobject.Read([]byte(object + "}"))
+			require.Error(t, err)
+		}
+	}
 }
