@@ -66,11 +66,16 @@ func (b object) decideV3() (r Result, standing Outcome) {
 	return r, Approved.doubt(b["reason"], b["reason"].IsAbsent())
 }
 
-// snake reads the members that SmartSelfie v2 and v3 share. The ids are at the top
-// level, or else in partner_params.
+// snake reads the members that SmartSelfie v2 and v3 share. An id is at the top
+// level. Only if it is absent there, it is taken from partner_params.
 func (b object) snake(version int, code string) Result {
 	params, _ := b["partner_params"].Object()
-	id := func(name string) string { return cmp.Or(b[name].Word(), params[name].Word()) }
+	id := func(name string) string {
+		if b[name].IsAbsent() {
+			return params[name].Word()
+		}
+		return b[name].Word()
+	}
 	return Result{Version: version, Code: code, Text: b["message"].Word(), SmileJobID: id("job_id"), UserID: id("user_id")}
 }
 

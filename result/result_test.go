@@ -85,6 +85,12 @@ func TestV3IDsAreAtTheTopOrInPartnerParams(t *testing.T) {
 	assert.Empty(t, both.JobID)
 	none := parse(t, `{"status":"clear","job_id":null,"partner_params":null}`)
 	assert.Empty(t, none.SmileJobID+none.UserID)
+	null := parse(t, `{"status":"clear","job_id":null,"partner_params":{"job_id":"job_2"}}`)
+	assert.Equal(t, "job_2", null.SmileJobID)
+	for _, top := range []string{`"job_id":"job_1","job_id":"job_1"`, `"job_id":null,"job_id":null`, `"job_id":""`, `"job_id":{}`, `"job_id":true`} {
+		unreadable := parse(t, `{"status":"clear",`+top+`,"partner_params":{"job_id":"job_2"}}`)
+		assert.Empty(t, unreadable.SmileJobID, "%s: it is not absent", top)
+	}
 }
 
 // The ids of a body that is no result help the person who looks into it.
