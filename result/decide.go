@@ -43,7 +43,7 @@ func (b object) decideV1() Result {
 		SmileJobID: b["SmileJobID"].Word(), UserID: params["user_id"].Word(), JobID: params["job_id"].Word(),
 	}
 	found := lookUp(resultCodes, r.Code, product(r.JobType, isReadable && params["job_type"].Count == 0))
-	r.Outcome, r.Provisional = found.outcome, found.provisional || says(b["IsFinalResult"], "false")
+	r.Outcome, r.Provisional = found.outcome, found.provisional
 	return r
 }
 

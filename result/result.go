@@ -73,6 +73,7 @@ func Parse(body []byte) (Result, error) {
 	}
 	b := object(members)
 	r, standing := b.decide()
+	r.Provisional = r.Provisional || says(b["IsFinalResult"], "false")
 	standing = standing.doubt(b["IsFinalResult"], says(b["IsFinalResult"], "true"))
 	steps, isReadable := b["Actions"].Object()
 	if !isReadable {

@@ -277,6 +277,21 @@ func TestIsFinalResult(t *testing.T) {
 	}
 }
 
+func TestIsFinalResultCountsInEveryVersion(t *testing.T) {
+	for body, outcome := range map[string]result.Outcome{
+		`"ResultCode":"0810"`: review, `"status":"approved"`: review, `"status":"clear"`: review,
+		`"ResultCode":"0821"`: rejected, `"status":"rejected"`: rejected, `"status":"block"`: rejected,
+		`"status":"expired"`: unknown,
+	} {
+		for _, final := range []string{`false`, `"false"`} {
+			r := parse(t, `{`+body+`,"IsFinalResult":`+final+`}`)
+			assert.Equal(t, outcome, r.Outcome, body)
+			assert.True(t, r.Provisional, body)
+		}
+		assert.False(t, parse(t, `{`+body+`,"IsFinalResult":true}`).Provisional, body)
+	}
+}
+
 func TestIsFinalResultPromotesNothing(t *testing.T) {
 	r := parse(t, `{"IsFinalResult":"true","ResultCode":"0814","PartnerParams":{"job_type":1}}`)
 	assert.Equal(t, review, r.Outcome)
