@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -41,7 +40,7 @@ func (r *Reader) ask(ctx context.Context, method, path string, question []byte, 
 	if err != nil {
 		return answer{}, fmt.Errorf("readback: %w: %w", smilesig.ErrConfig, err)
 	}
-	maps.Copy(req.Header, header)
+	req.Header = header
 	transport := &smilesig.Transport{Signer: r.Signer, Base: r.Base, Origins: []string{r.Origin}, ConfirmResponses: true, Now: r.Now}
 	res, err := transport.RoundTrip(req)
 	if err != nil {

@@ -43,8 +43,8 @@ type Reader struct {
 
 // Format implements [fmt.Formatter].
 func (r *Reader) Format(f fmt.State, _ rune) {
-	shown := r.Origin[strings.LastIndexByte(r.Origin, '@')+1:] // what is in front of an @ may be a password
-	fmt.Fprintf(f, "readback.Reader{Origin:%s}", shown)
+	// What is in front of an @ may be a password.
+	fmt.Fprintf(f, "readback.Reader{Origin:%s}", r.Origin[strings.LastIndexByte(r.Origin, '@')+1:])
 }
 
 var (
@@ -83,8 +83,7 @@ func (r *Reader) JobStatus(ctx context.Context, userID, jobID string) (result.Re
 	question, _ := json.Marshal(map[string]any{ // texts and booleans always have a JSON form
 		"partner_id": r.Signer.PartnerID(), "user_id": userID, "job_id": jobID, "image_links": false, "history": false,
 	})
-	header := http.Header{"Content-Type": {"application/json"}}
-	answer, err := r.ask(ctx, http.MethodPost, "/v1/job_status", question, header, http.StatusOK)
+	answer, err := r.ask(ctx, http.MethodPost, "/v1/job_status", question, http.Header{"Content-Type": {"application/json"}}, http.StatusOK)
 	if err != nil {
 		return result.Result{}, err
 	}

@@ -41,8 +41,8 @@ func (r *Reader) Status(ctx context.Context, smileJobID string) (result.Result, 
 		if token, err = r.token(ctx, token); err != nil {
 			return result.Result{}, err
 		}
-		header := http.Header{"Smileid-Token": {token}}
-		a, err = r.ask(ctx, http.MethodGet, "/v3/status/"+smileJobID, nil, header, http.StatusOK, http.StatusAccepted, http.StatusNotFound)
+		a, err = r.ask(ctx, http.MethodGet, "/v3/status/"+smileJobID, nil, http.Header{"Smileid-Token": {token}},
+			http.StatusOK, http.StatusAccepted, http.StatusNotFound)
 		if refusal, ok := errors.AsType[*RefusedError](err); !ok || refusal.Status != http.StatusUnauthorized {
 			break
 		}
@@ -94,7 +94,7 @@ func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 	if t.kept != nil && t.kept() != refused && now().Before(t.end) {
 		return t.kept(), nil
 	}
-	answer, err := r.ask(ctx, http.MethodPost, "/v3/token", nil, nil, http.StatusOK)
+	answer, err := r.ask(ctx, http.MethodPost, "/v3/token", nil, http.Header{}, http.StatusOK)
 	if err != nil {
 		return "", err
 	}
@@ -109,12 +109,10 @@ func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 // expiry returns when a token says that it expires; long ago if it does not say.
 // Nothing rests on that: Smile ID checks the token when it is used.
 func expiry(token string) time.Time {
-	var claims struct {
-		Seconds int64 `json:"exp"`
-	}
+	var claims struct{ Exp int64 }
 	if parts := strings.Split(token, "."); len(parts) == 3 {
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
 		json.Unmarshal(payload, &claims) // what cannot be read says nothing
 	}
-	return time.Unix(claims.Seconds, 0)
+	return time.Unix(claims.Exp, 0)
 }
