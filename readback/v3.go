@@ -51,18 +51,22 @@ func (r *Reader) Status(ctx context.Context, smileJobID string) (result.Result, 
 		return result.Result{}, err
 	}
 	found, _ := result.Parse(a.body) // an object, as ask has seen
+	// No id is taken from partner_params: whoever starts a job chooses what is there.
+	found.SmileJobID, found.UserID = a.members["job_id"].Word(), a.members["user_id"].Word()
 	isNotFound := found.Code == "not_found"
 	switch {
 	case a.status == http.StatusNotFound && !isNotFound: // the Origin may be wrong
 		return result.Result{}, a.refusal()
-	case found.SmileJobID != smileJobID && (found.SmileJobID != "" || !isNotFound):
+	case found.SmileJobID != smileJobID && !(isNotFound && a.members["job_id"].IsAbsent()):
 		return result.Result{}, ErrOther
 	case isNotFound:
 		return result.Result{}, ErrNotFound
-	case found.Code == "processing":
+	case found.Code == "processing", found.Code == "accepted":
 		return result.Result{}, ErrPending
 	case a.status != http.StatusOK:
 		return result.Result{}, a.refusal()
+	case found.Version != 3:
+		return result.Result{}, unreadable("it has no status of v3")
 	}
 	return found, nil
 }

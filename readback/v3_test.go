@@ -21,7 +21,6 @@ import (
 func TestStatusOfAJob(t *testing.T) {
 	for status, want := range map[string]result.Outcome{
 		"clear": result.Approved, "block": result.Rejected, "attention": result.Review, "error": result.NoVerdict,
-		"expired": result.Unknown, "accepted": result.Unknown,
 	} {
 		api := answering(t, http.StatusOK, v3Status(status))
 		got, err := serve(t, api.ServeHTTP).Status(t.Context(), v3Job)
@@ -32,6 +31,16 @@ func TestStatusOfAJob(t *testing.T) {
 		issued, asked := api.tokens()
 		assert.Equal(t, issued, asked)
 		assert.Len(t, issued, 1)
+	}
+}
+
+// Whoever starts a job chooses what is in partner_params.
+func TestStatusTakesNoUserFromPartnerParams(t *testing.T) {
+	for _, top := range []string{``, `"user_id":null,`, `"user_id":"user-2","user_id":"user-2",`} {
+		api := answering(t, http.StatusOK, `{"status":"clear","job_id":"`+v3Job+`",`+top+`"partner_params":{"user_id":"user-1"}}`)
+		got, err := serve(t, api.ServeHTTP).Status(t.Context(), v3Job)
+		require.NoError(t, err, top)
+		assert.Empty(t, got.UserID, top)
 	}
 }
 
@@ -46,6 +55,7 @@ func TestStatusAsksForTheJob(t *testing.T) {
 
 func TestStatusThatIsNoResult(t *testing.T) {
 	const other = `"job_id":"job_02h8x9y2z3a4b5c6d7e8f9g0h1"`
+	const inParams = `"partner_params":{"job_id":"` + v3Job + `"}`
 	about := func(status, members string) string { return `{"status":"` + status + `",` + members + `}` }
 	refused := func(status int) error { return &readback.RefusedError{Status: status} }
 	unreadable := errors.New("the answer cannot be read")
@@ -57,13 +67,18 @@ func TestStatusThatIsNoResult(t *testing.T) {
 		{202, v3Status("processing"), readback.ErrPending},
 		{200, v3Status("processing"), readback.ErrPending},
 		{202, v3Status(" Processing"), readback.ErrPending},
+		{202, v3Status("accepted"), readback.ErrPending},
+		{200, v3Status("accepted"), readback.ErrPending},
+		{202, about("accepted", other), readback.ErrOther},
 		{202, about("processing", other), readback.ErrOther},
 		{202, about("processing", `"user_id":"user-1"`), readback.ErrOther},
 		{202, v3Status("clear"), refused(202)},
 		{404, v3Status("not_found"), readback.ErrNotFound},
 		{200, v3Status("not_found"), readback.ErrNotFound},
 		{404, about("not_found", `"user_id":"unknown"`), readback.ErrNotFound},
+		{404, about("not_found", `"job_id":null`), readback.ErrNotFound},
 		{404, about("not_found", other), readback.ErrOther},
+		{404, about("not_found", other+","+other), readback.ErrOther},
 		{404, `{"status":"Not Found","message":"no such route"}`, refused(404)},
 		{404, `{"message":"not_found"}`, refused(404)},
 		{404, `<html>not_found</html>`, refused(404)},
@@ -76,6 +91,17 @@ func TestStatusThatIsNoResult(t *testing.T) {
 		{200, about("clear", `"job_id":null`), readback.ErrOther},
 		{200, about("clear", `"job_id":"`+v3Job+`","job_id":"`+v3Job+`"`), readback.ErrOther},
 		{200, about("clear", `"Job_ID":"`+v3Job+`"`), readback.ErrOther},
+		{200, about("clear", other+","+other+","+inParams), readback.ErrOther},
+		{200, about("clear", inParams), readback.ErrOther},
+		{200, about("clear", `"job_id":null,`+inParams), readback.ErrOther},
+		{200, about("clear", `"job_id":{},`+inParams), readback.ErrOther},
+		{200, about("clear", inParams+strings.Repeat(`,"a":0`, 1_000)), readback.ErrOther},
+		{200, `{"ResultCode":"0820","SmileJobID":"` + v3Job + `"}`, readback.ErrOther},
+		{200, `{"ResultCode":"0820","job_id":"` + v3Job + `"}`, unreadable},
+		{200, v3Status("approved"), unreadable},
+		{200, v3Status("expired"), unreadable},
+		{200, about("clear", `"ResultCode":"0820","job_id":"`+v3Job+`"`), unreadable},
+		{200, about("clear", `"status":"clear","job_id":"`+v3Job+`"`), unreadable},
 		{200, about("clear", `"job_id":"`+strings.ToUpper(v3Job)+`"`), readback.ErrOther},
 		{200, `[]`, unreadable},
 		{200, ``, unreadable},
