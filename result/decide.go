@@ -31,20 +31,17 @@ func (b object) decide() (r Result, standing Outcome) {
 		return b.decideV3()
 	}
 	v1, v3 := b.decideV1(), b.snake(0, "") // for the person who looks into the case
-	return Result{
-		SmileJobID: cmp.Or(v1.SmileJobID, v3.SmileJobID), UserID: cmp.Or(v1.UserID, v3.UserID), JobID: v1.JobID,
-	}, Unknown
+	return Result{SmileJobID: cmp.Or(v1.SmileJobID, v3.SmileJobID), UserID: cmp.Or(v1.UserID, v3.UserID), JobID: v1.JobID}, Unknown
 }
 
 func (b object) decideV1() Result {
 	params, isReadable := b["PartnerParams"].Object()
-	r := Result{
-		Version: 1, Code: codeOf(b["ResultCode"]), Text: b["ResultText"].Word(), JobType: jobTypeOf(params["job_type"]),
+	code, jobType := codeOf(b["ResultCode"]), jobTypeOf(params["job_type"])
+	found := lookUp(resultCodes, code, product(jobType, isReadable && params["job_type"].Count == 0))
+	return Result{
+		Outcome: found.outcome, Provisional: found.provisional, Version: 1, Code: code, Text: b["ResultText"].Word(), JobType: jobType,
 		SmileJobID: b["SmileJobID"].Word(), UserID: params["user_id"].Word(), JobID: params["job_id"].Word(),
 	}
-	found := lookUp(resultCodes, r.Code, product(r.JobType, isReadable && params["job_type"].Count == 0))
-	r.Outcome, r.Provisional = found.outcome, found.provisional
-	return r
 }
 
 // decideSelfie reads SmartSelfie v2.
