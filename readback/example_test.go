@@ -61,7 +61,7 @@ func Example() {
 	// Output:
 	// later
 	// decided: approved
-	// for a person: readback: smilesig: faulty configuration: no user ID or no job ID
+	// for a person: readback: smilesig: faulty configuration: a user ID and a job ID are not empty, and in UTF-8
 }
 
 func isTemporary(err error) bool {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"example.com/smilesig"
 	"example.com/smilesig/result"
@@ -77,8 +78,8 @@ func (e *RefusedError) Temporary() bool {
 // a result, or with a text in its place, is NoVerdict. An Approved becomes Review if
 // Smile ID says that the job had no success.
 func (r *Reader) JobStatus(ctx context.Context, userID, jobID string) (result.Result, error) {
-	if userID == "" || jobID == "" {
-		return result.Result{}, fmt.Errorf("readback: %w: no user ID or no job ID", smilesig.ErrConfig)
+	if userID == "" || jobID == "" || !utf8.ValidString(userID) || !utf8.ValidString(jobID) { // JSON would change the latter
+		return result.Result{}, fmt.Errorf("readback: %w: a user ID and a job ID are not empty, and in UTF-8", smilesig.ErrConfig)
 	}
 	question, _ := json.Marshal(map[string]any{ // texts and booleans always have a JSON form
 		"partner_id": r.Signer.PartnerID(), "user_id": userID, "job_id": jobID, "image_links": false, "history": false,

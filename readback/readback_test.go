@@ -295,6 +295,11 @@ func TestFaultyConfigurations(t *testing.T) {
 	}
 	check(&readback.Reader{Origin: origin}, "user-1", "job-1", v3Job)
 	check(&readback.Reader{Signer: new(smilesig.Signer), Origin: origin}, "user-1", "job-1", v3Job)
+	for _, id := range []string{"\xff", "job_1\xc3", "\xed\xa0\x80"} { // JSON has U+FFFD in their place
+		check(&readback.Reader{Signer: signer, Origin: origin}, id, "job-1", id)
+		check(&readback.Reader{Signer: signer, Origin: origin}, "user-1", id, id)
+	}
+	check(&readback.Reader{Signer: signer, Origin: origin}, "\xc3", "\xa9", "\xc3")
 	for _, id := range []string{"", " ", "job-1", "job/1", "..", "job_1?a=b", "job_1#", "job_1\n", "jöb", "job%5f1", "jo\x00b"} {
 		check(&readback.Reader{Signer: signer, Origin: origin}, "", "job-1", id)
 		check(&readback.Reader{Signer: signer, Origin: origin}, "user-1", "", id)
