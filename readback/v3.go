@@ -78,10 +78,12 @@ type tokens struct {
 	turn chan struct{} // holds an element while a caller has the turn
 	kept func() string // a closure, so that nothing that prints a Reader can read the token
 	end  time.Time     // when it is not used any more
+
+	partnerID string // whose it is
 }
 
-// token returns the token that is kept, unless that is the refused one, or gets
-// another. One caller gets it for all. It does so in its own context: if that fails,
+// token returns the token that is kept, unless that is the refused one or another
+// partner's, or gets another. One caller gets it for all. It does so in its own context: if that fails,
 // the next caller tries for itself.
 func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 	t, now := &r.tokens, time.Now
@@ -95,7 +97,8 @@ func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 	if r.Now != nil {
 		now = r.Now
 	}
-	if t.kept != nil && t.kept() != refused && now().Before(t.end) {
+	partnerID := r.Signer.PartnerID() // before the question: Rotate may come meanwhile
+	if t.kept != nil && t.kept() != refused && t.partnerID == partnerID && now().Before(t.end) {
 		return t.kept(), nil
 	}
 	answer, err := r.ask(ctx, http.MethodPost, "/v3/token", nil, http.Header{}, http.StatusOK)
@@ -106,7 +109,7 @@ func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 	if !tokenForm.MatchString(token) {
 		return "", unreadable("it has no token")
 	}
-	t.kept, t.end = func() string { return token }, expiry(token).Add(-time.Minute)
+	t.kept, t.end, t.partnerID = func() string { return token }, expiry(token).Add(-time.Minute), partnerID
 	return token, nil
 }
 
@@ -114,9 +117,7 @@ func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 // Nothing rests on that: Smile ID checks the token when it is used.
 func expiry(token string) time.Time {
 	var claims struct{ Exp int64 }
-	if parts := strings.Split(token, "."); len(parts) == 3 {
-		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		json.Unmarshal(payload, &claims) // what cannot be read says nothing
-	}
+	payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(token+".", ".")[1])
+	json.Unmarshal(payload, &claims) // what cannot be read says nothing
 	return time.Unix(claims.Exp, 0)
 }

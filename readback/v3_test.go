@@ -331,6 +331,35 @@ func TestAPanicWhileATokenIsFetched(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestATokenIsNotKeptForAnotherPartner(t *testing.T) {
+	api := answering(t, http.StatusOK, v3Status("clear"))
+	var partners []string
+	api.token = func(w http.ResponseWriter, r *http.Request) {
+		partners = append(partners, r.Header.Get("smileid-partner-id"))
+		write(w, http.StatusOK, fmt.Sprintf(`{"token":%q}`, api.issue(15*time.Minute)))
+	}
+	reader := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v3/token" {
+			api.token(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+	ask := func() {
+		_, err := reader.Status(t.Context(), v3Job)
+		require.NoError(t, err)
+	}
+	ask()
+	require.NoError(t, reader.Signer.Rotate(smilesig.Credential{PartnerID: "086", APIKey: "another-made-up-key"}, credential))
+	ask()
+	ask()
+	require.NoError(t, reader.Signer.Rotate(smilesig.Credential{PartnerID: "086", APIKey: "a-third-made-up-key"}))
+	ask()
+	assert.Equal(t, []string{"85", "86"}, partners, "a token outlives a key of the same partner")
+	issued, asked := api.tokens()
+	assert.Equal(t, []string{issued[0], issued[1], issued[1], issued[1]}, asked)
+}
+
 func TestTheTokenIsForTheCurrentCredential(t *testing.T) {
 	signer := newSigner(t)
 	var keys []string
