@@ -8,14 +8,19 @@
 // # What an answer proves
 //
 // The body of a callback is not signed: whoever has seen a pair can put any result
-// under it. An answer to a Reader is another matter. Smile ID said so, over TLS, in
-// answer to our question, and the answer names the job that was asked for. A Reader
+// under it. An answer to a Reader is another matter. Smile ID itself answers our
+// question over TLS, and the answer names the job that was asked for. A Reader
 // follows no redirect.
 //
-// An answer of job_status is signed as well, and a Reader insists on that. The
-// signature covers the body no more than that of a callback does. It catches an
-// answer that a proxy or another server made up, not one that Smile ID's own host
-// would send. An answer about v3 has no signature: there, TLS is the only proof.
+// An answer of job_status is signed as well, and a Reader insists on that. Its
+// signature does not cover the body either. It catches an answer that a proxy or
+// another server made up, not one that Smile ID's own host would send. An answer
+// about v3 has no signature: there, TLS is the only proof.
+//
+// No answer proves that the job is of the kind that you wanted. Whoever has a pair of
+// auth_smile or a token of v3 may start a genuine job of a weaker product. Compare
+// JobType with the job type of your request. v3's status does not name the product:
+// use only the job id of your own 202 answer.
 //
 // What v3 says of a job is its status, without a field of the result. What was
 // found is in the webhook only, whose body nobody signs. If you decide by such
@@ -31,12 +36,19 @@
 //
 // # For a worker
 //
-//   - A result is one with any [result.Outcome]. Review and NoVerdict are results,
-//     too. While Provisional is set, another result will come: ask again later.
-//   - [ErrPending]: ask again later.
+//   - A nil error means a result, whatever its Outcome. Review and NoVerdict are
+//     results, too. While Provisional is set, another result will come: ask again
+//     later.
+//   - [ErrPending]: ask again later. It can also mean that v1 does not know the job,
+//     for example because the user ID is wrong. So give up after a time of your own.
 //   - A [RefusedError] that is Temporary, an error of the network (a [net.Error],
 //     [io.EOF], [io.ErrUnexpectedEOF]), or the end of the context: try again.
+//   - A RefusedError that is not Temporary (a wrong key), and smilesig.ErrConfig:
+//     unless the IDs of one job are faulty, they hit all jobs. Raise an alarm and
+//     keep the jobs open, rather than giving each to a person.
 //   - Any other error: give the case to a person.
 //
-// Give each context a deadline, because a Reader has no time-out of its own.
+// A callback can come any number of times. So ask once at a time for each job, and
+// skip jobs that are decided. Give each context a deadline, because a Reader has no
+// time-out of its own.
 package readback

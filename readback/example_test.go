@@ -40,6 +40,8 @@ func Example() {
 			return "later"
 		case isTemporary(err):
 			return "again"
+		case errors.As(err, new(*readback.RefusedError)), errors.Is(err, smilesig.ErrConfig): // such as a wrong key: all jobs are hit
+			return "alarm: " + err.Error()
 		case err != nil:
 			return "for a person: " + err.Error()
 		case res.Outcome == result.Approved, res.Outcome == result.Rejected:
@@ -61,7 +63,7 @@ func Example() {
 	// Output:
 	// later
 	// decided: approved
-	// for a person: readback: smilesig: faulty configuration: a user ID and a job ID are not empty, and in UTF-8
+	// alarm: readback: smilesig: faulty configuration: a user ID and a job ID are not empty, and in UTF-8
 }
 
 func isTemporary(err error) bool {

@@ -19,9 +19,9 @@ import (
 // are set, and must not be copied after its first use. Printing a *Reader shows its
 // Origin only.
 //
-// Its errors quote nothing that the other side sent. A faulty field or argument is
-// smilesig.ErrConfig. An answer of job_status that is not signed is
-// smilesig.ErrMissing or smilesig.ErrSignature.
+// Of what the other side sent, its errors quote nothing but the status and a code of
+// up to four digits. A faulty field or argument is smilesig.ErrConfig. An answer of
+// job_status that is not signed is smilesig.ErrMissing or smilesig.ErrSignature.
 type Reader struct {
 	// Signer signs the questions and confirms the answers. Use the one that verifies
 	// callbacks. Its current credential also gets the tokens of v3. Required.
@@ -49,7 +49,7 @@ func (r *Reader) Format(f fmt.State, _ rune) {
 }
 
 var (
-	ErrPending  = errors.New("readback: no result yet")                           // ask again later
+	ErrPending  = errors.New("readback: no result yet")                           // ask again later; v1 also says so of a job that it does not know
 	ErrNotFound = errors.New("readback: no such job")                             // v3 does not know the job
 	ErrOther    = errors.New("readback: the answer is about another job or user") // or does not say which
 )
@@ -72,11 +72,14 @@ func (e *RefusedError) Temporary() bool {
 }
 
 // JobStatus returns the result of a job of v1 or v2. userID and jobID are the names
-// that you gave in the request for the job: user_id and job_id.
+// that you gave in the request for the job: user_id and job_id. An ID that is empty
+// or not valid UTF-8 is smilesig.ErrConfig. Compare JobType of the result with the job
+// type of your request: somebody else may have started a job of a weaker product.
 //
 // It returns [ErrPending] until the job is complete. A job that is complete without
-// a result, or with a text in its place, is NoVerdict. An Approved becomes Review if
-// Smile ID says that the job had no success.
+// a result, or with a text in its place, is NoVerdict. Such an answer names no job, so
+// UserID and JobID are those that you asked for. An Approved becomes Review if the
+// member job_success of the answer is there and not true.
 func (r *Reader) JobStatus(ctx context.Context, userID, jobID string) (result.Result, error) {
 	if userID == "" || jobID == "" || !utf8.ValidString(userID) || !utf8.ValidString(jobID) { // JSON would change the latter
 		return result.Result{}, fmt.Errorf("readback: %w: a user ID and a job ID are not empty, and in UTF-8", smilesig.ErrConfig)

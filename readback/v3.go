@@ -23,13 +23,18 @@ var (
 
 // Status returns the status of a job of v3 as a result. Take smileJobID from the
 // answer to your request for the job (status 202, job_id), never from the header
-// Job-ID of a webhook, which nobody signs. Compare UserID of the result with the
-// user of the job: Status does not know who that is.
+// Job-ID of a webhook, which nobody signs. v3's status does not name the product: use
+// only the job id of your own 202 answer, because somebody else may have started a job
+// of a weaker product. Compare UserID of the result with the user of the job: Status
+// does not know who that is.
 //
-// It returns [ErrPending] while the job is processing, and [ErrNotFound] if Smile ID
-// says that there is no such job. Status gets a token with the API key and keeps it
-// until a minute before it expires. If a token is refused with 401, Status asks once
-// more, with another.
+// It returns [ErrPending] while the job is accepted or processing, and [ErrNotFound]
+// if Smile ID says that there is no such job. An answer whose status is none of v3 is
+// an error.
+//
+// Status gets a token with the API key. It keeps the token until a minute before it
+// expires, or until the Signer has another partner ID. If a token is refused with 401,
+// Status asks once more, with another.
 func (r *Reader) Status(ctx context.Context, smileJobID string) (result.Result, error) {
 	if !jobIDForm.MatchString(smileJobID) {
 		return result.Result{}, fmt.Errorf("readback: %w: a job ID of v3 has letters, digits and underscores only", smilesig.ErrConfig)

@@ -8,14 +8,16 @@
 //   - [Approved]: the check was passed. Read the result back, then decide.
 //   - [Rejected]: the check was failed. Read it back, then decide. A new attempt is
 //     a new job.
-//   - [Review] with Provisional: Smile ID is still at it. Wait for the next result,
+//   - [Review] (Provisional): Smile ID is still checking. Wait for the next result,
 //     and read the job back at your deadline.
-//   - [Review]: no other result will come. Give the case to a person, or decide by
-//     Code as your own policy says. Smile ID leaves that to you.
-//   - [NoVerdict]: nobody was checked. Do not hold it against the person. Try again
+//   - [Review] (final): no other result will come. Give the case to a person, or
+//     decide by Code as your own policy says. Smile ID leaves that to you.
+//   - [NoVerdict]: nobody was checked. Do not reject the person for it. Try again
 //     later, or with new pictures or corrected data, or repair your account.
-//   - [Unknown]: do not decide. Keep the body and give the case to a person. In
-//     biometric KYC, 1012 is Unknown: the result of the face comes on its own.
+//   - [Unknown], Code 1012 and JobType 1 (biometric KYC): the result of the face
+//     comes on its own. Wait for it, and read the job back at your deadline.
+//   - [Unknown], any other: do not decide. Keep the body and give the case to a
+//     person.
 //
 // A Rejected or an Unknown can be Provisional, too: then wait. Decide once for each
 // job, and acknowledge every callback that comes later.
@@ -33,13 +35,16 @@
 // # What is approved
 //
 // Only a row of a table makes Approved. Then each member that is consulted beside
-// it must be absent, or occur once with a good value:
+// it must be absent, or occur once with a good value. So {"ResultCode":"0810"} alone is
+// Approved.
 //
-//   - In v1 and v2 the row is that of ResultCode and PartnerParams.job_type.
-//     IsFinalResult must be true. The steps in Actions that decide must be good:
-//     Liveness_Check, Document_Check, Listed, and those that begin with Selfie_To_,
-//     Verify_ or Human_Review_. Beside a code of a person's decision, 12xx, only
-//     Human_Review_ counts. Beside 1020, no detail may be "No Match".
+//   - In every version, IsFinalResult must be absent or true. If it is false, the
+//     Result is Provisional.
+//   - In v1 and v2 the row is that of ResultCode and PartnerParams.job_type. The
+//     steps in Actions that decide must be good: Liveness_Check, Document_Check,
+//     Listed, and those that begin with Selfie_To_, Verify_ or Human_Review_. Beside
+//     a code of a person's decision, 12xx, only Human_Review_ counts. Beside 1020, no
+//     detail may be "No Match".
 //   - In SmartSelfie v2 the row is that of status and job_type. The code must agree.
 //   - In v3 the row is that of status and product. There must be no reason.
 //
