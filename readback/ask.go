@@ -20,8 +20,8 @@ import (
 const maxAnswer = 4 << 20
 
 // originForm is https, or http to this machine. net/http sends LOCALHOST in capitals
-// to a proxy, so they are refused.
-var originForm = regexp.MustCompile(`^((?i:https)://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])|(?i:http)://(localhost|127(\.(25[0-5]|(2[0-4]|1[0-9]|[1-9])?[0-9])){3}|\[::1\]))(:[0-9]+)?/?$`)
+// to a proxy, so they are refused. The Transport looks once more.
+var originForm = regexp.MustCompile(`^((?i:https)://[^/?#@\s]+|(?i:http)://(localhost|127(\.(25[0-5]|(2[0-4]|1[0-9]|[1-9])?[0-9])){3}|\[::1\])(:[0-9]+)?)/?$`)
 
 type answer struct {
 	status  int
