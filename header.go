@@ -28,10 +28,7 @@ func headerValues(h http.Header, name string) (all []string) {
 	return all
 }
 
-const (
-	headerType     = "Content-Type"
-	headerEncoding = "Content-Encoding"
-)
+const headerEncoding = "Content-Encoding"
 
 // isEncoding reports whether a value of headerEncoding says that the body is
 // encoded.
@@ -43,7 +40,7 @@ func isEncoded(h http.Header) bool {
 
 // isJSONOrUntyped reports whether a Content-Type of JSON is declared, or none.
 func isJSONOrUntyped(h http.Header) bool {
-	all := headerValues(h, headerType)
+	all := headerValues(h, "Content-Type")
 	return strings.Join(all, "") == "" || slices.ContainsFunc(all, isJSON)
 }
 
@@ -56,7 +53,7 @@ func isJSON(contentType string) bool {
 // looksLikeJSON reports whether a Content-Type names JSON in any way, such as
 // application/x-json.
 func looksLikeJSON(h http.Header) bool {
-	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, headerType), ",")), "json")
+	return strings.Contains(strings.ToLower(strings.Join(headerValues(h, "Content-Type"), ",")), "json")
 }
 
 // hasSecret reports whether h has what authenticates a request to Smile ID.
