@@ -35,7 +35,7 @@ func BenchmarkScan(b *testing.B) {
 			b.SetBytes(int64(len(doc)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := jsonobject.Scan(doc, func(jsonobject.Member) {}); err != nil {
+				if err := jsonobject.Check(doc); err != nil {
 					b.Fatal(err)
 				}
 			}

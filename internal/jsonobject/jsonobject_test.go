@@ -152,7 +152,7 @@ var faults = []struct {
 
 func TestScanRefuses(t *testing.T) {
 	for _, f := range faults {
-		err := jsonobject.Scan([]byte(f.doc), func(jsonobject.Member) {})
+		err := jsonobject.Check([]byte(f.doc))
 		assert.Equal(t, &jsonobject.SyntaxError{Problem: f.problem, Offset: f.offset}, err, "%.40q", f.doc)
 		assert.False(t, json.Valid([]byte(f.doc)) && utf8.ValidString(f.doc) && f.doc[0] == '{', "%.40q", f.doc)
 	}
@@ -160,16 +160,16 @@ func TestScanRefuses(t *testing.T) {
 }
 
 func TestScanTakesEveryHexDigit(t *testing.T) {
-	assert.NoError(t, jsonobject.Scan([]byte(`{"\u0123":"\u4567\u89ab\ucdef\uABCD\uEF00"}`), func(jsonobject.Member) {}))
+	assert.NoError(t, jsonobject.Check([]byte(`{"\u0123":"\u4567\u89ab\ucdef\uABCD\uEF00"}`)))
 	for _, digit := range []string{"/", ":", "@", "G", "`", "g", "é"} {
-		assert.Error(t, jsonobject.Scan([]byte(`{"\u012`+digit+`":1}`), func(jsonobject.Member) {}), digit)
+		assert.Error(t, jsonobject.Check([]byte(`{"\u012`+digit+`":1}`)), digit)
 	}
 }
 
 func TestScanEveryPrefixIsTruncated(t *testing.T) {
 	const doc = `{"a":[1,-0.5e+3,true,false,null,"é\u00e9\\"],"b":{"c":{}}}`
 	for i := range len(doc) {
-		err := jsonobject.Scan([]byte(doc[:i]), func(jsonobject.Member) {})
+		err := jsonobject.Check([]byte(doc[:i]))
 		assert.Equal(t, &jsonobject.SyntaxError{Problem: jsonobject.Truncated, Offset: i}, err, doc[:i])
 	}
 }
@@ -185,12 +185,12 @@ func TestScanTellsObjectsFromArraysAtEveryDepth(t *testing.T) {
 				doc, tail = doc+`[{},`, `,[]]`+tail
 			}
 		}
-		assert.NoError(t, jsonobject.Scan([]byte(doc+"0"+tail), func(jsonobject.Member) {}))
+		assert.NoError(t, jsonobject.Check([]byte(doc+"0"+tail)))
 		for i, c := range tail {
 			if other, closes := map[rune]string{']': "}", '}': "]"}[c]; closes {
 				wrong := doc + "0" + tail[:i] + other + tail[i+1:]
 				assert.Equal(t, &jsonobject.SyntaxError{Problem: jsonobject.Unexpected, Offset: len(doc) + 1 + i},
-					jsonobject.Scan([]byte(wrong), func(jsonobject.Member) {}), wrong)
+					jsonobject.Check([]byte(wrong)), wrong)
 			}
 		}
 	}
@@ -214,14 +214,14 @@ func TestScanCutsStringsOfEveryLengthShort(t *testing.T) {
 	for length := range 400 {
 		unit := []string{"a", "é"}[length%2]
 		doc := `{"a":"` + strings.Repeat(unit, length/2/len(unit))
-		err := jsonobject.Scan([]byte(doc), func(jsonobject.Member) {})
+		err := jsonobject.Check([]byte(doc))
 		assert.Equal(t, &jsonobject.SyntaxError{Problem: jsonobject.Truncated, Offset: len(doc)}, err)
-		assert.NoError(t, jsonobject.Scan([]byte(doc+`"}`), func(jsonobject.Member) {}))
+		assert.NoError(t, jsonobject.Check([]byte(doc+`"}`)))
 		for i := len(`{"a":"`); i < len(doc); i++ {
 			for _, wrong := range []string{"\n", "\xff", "\x80"} {
 				changed := doc[:i] + wrong + doc[i+1:] + `"}`
 				assert.Equal(t, json.Valid([]byte(changed)) && utf8.ValidString(changed),
-					jsonobject.Scan([]byte(changed), func(jsonobject.Member) {}) == nil, "%q", changed)
+					jsonobject.Check([]byte(changed)) == nil, "%q", changed)
 			}
 		}
 	}
