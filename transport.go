@@ -67,8 +67,8 @@ type Transport struct {
 	// RoundTrip sends a request that has both headers already as it is, and adds
 	// nothing after a redirect. It returns ErrConfig for one header without the
 	// other, and for a partner ID that is not a positive number. It returns
-	// ErrOrigin for plain http to another machine than this one. Base must not send
-	// requests for this machine through a proxy.
+	// ErrOrigin for plain http, except to a loopback address or to localhost in small
+	// letters. Base must send these through no proxy.
 	Placement func(*http.Request) Placement
 
 	// ConfirmResponses checks the answers of listed origins, after the request
