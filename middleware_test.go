@@ -156,20 +156,19 @@ func TestOnRejectGetsTheBodyAsFarAsItWasRead(t *testing.T) {
 // ---- reading the body ----
 
 func TestForgedHeadersAreRefusedBeforeTheBodyIsRead(t *testing.T) {
+	t.Parallel()
 	v, spy := newVerifier(t), new(spyHandler)
 	v.OnReject = quiet
 	for _, server := range []*httptest.Server{serve(t, v.Handler(spy)), serveHTTP2(t, v.Handler(spy))} {
-		for range 2 {
-			endless, writer := io.Pipe() // not a byte is sent, the answer comes all the same
-			req := newRequest(t, "POST", server.URL, "", endless)
-			req.Header = forgedHeaders
-			res, err := server.Client().Do(req)
-			require.NoError(t, err)
-			assert.Equal(t, 401, res.StatusCode, res.Proto)
-			assert.Equal(t, res.ProtoMajor == 1, res.Close, "HTTP/2 keeps the connection")
-			res.Body.Close()
-			writer.Close()
-		}
+		endless, writer := io.Pipe() // not a byte is sent, the answer comes all the same
+		req := newRequest(t, "POST", server.URL, "", endless)
+		req.Header = forgedHeaders
+		res, err := server.Client().Do(req)
+		require.NoError(t, err)
+		assert.Equal(t, 401, res.StatusCode, res.Proto)
+		assert.Equal(t, res.ProtoMajor == 1, res.Close, "HTTP/2 keeps the connection")
+		res.Body.Close()
+		writer.Close()
 	}
 	body := newSpyBody("{}")
 	w := deliver(v.Handler(spy), body, func(r *http.Request) { r.Header, r.ProtoMajor = forgedHeaders, 2 })
@@ -181,6 +180,7 @@ func TestForgedHeadersAreRefusedBeforeTheBodyIsRead(t *testing.T) {
 // The sender writes its whole body before it reads, as nginx does, and the answer
 // arrives all the same.
 func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
+	t.Parallel()
 	const http10, http11 = "POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: x\r\n"
 	const forged, encoded = "Response-Signature: x\r\nResponse-Timestamp: y\r\n", "Content-Encoding: gzip\r\n"
 	declared := func(size int) string {
@@ -219,20 +219,23 @@ func TestRefusalsArriveWhileTheSenderWrites(t *testing.T) {
 		form("HTTP/1.1") + declared(700_000):                                     400,
 		http11 + forged + "Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n": 401,
 	} {
-		for range 6 {
-			connection, err := net.Dial("tcp", server.Listener.Addr().String())
-			require.NoError(t, err)
-			_, err = io.WriteString(connection, raw)
-			require.NoError(t, err)
-			require.NoError(t, connection.SetReadDeadline(time.Now().Add(20*time.Second)))
-			answer, err := io.ReadAll(connection) // the server closes it
-			assert.NoError(t, err)
-			assert.Regexp(t, fmt.Sprintf("^(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.[01] %d ", want), string(answer), "%.200s", raw)
-			connection.Close()
-			if len(raw) < 1000 {
-				break // it takes a second
+		t.Run(strings.ReplaceAll(raw[:min(len(raw), 100)], "\r\n", " "), func(t *testing.T) {
+			t.Parallel()
+			for range 6 {
+				connection, err := net.Dial("tcp", server.Listener.Addr().String())
+				require.NoError(t, err)
+				_, err = io.WriteString(connection, raw)
+				require.NoError(t, err)
+				require.NoError(t, connection.SetReadDeadline(time.Now().Add(20*time.Second)))
+				answer, err := io.ReadAll(connection) // the server closes it
+				assert.NoError(t, err)
+				assert.Regexp(t, fmt.Sprintf("^(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.[01] %d ", want), string(answer))
+				connection.Close()
+				if len(raw) < 1000 {
+					break // it takes a second
+				}
 			}
-		}
+		})
 	}
 }
 

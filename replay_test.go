@@ -55,7 +55,7 @@ func TestMemoryGuardIsExact(t *testing.T) {
 				random := rand.New(rand.NewPCG(1, 2))
 				upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
 				var firsts, seens, fulls int
-				for range 20_000 {
+				for range 8_000 {
 					time.Sleep(upTo(2 * time.Millisecond))
 					if random.IntN(1000) == 0 {
 						time.Sleep(upTo(2 * longest))
