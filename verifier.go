@@ -209,9 +209,8 @@ func (v *Verifier) checkHead(header http.Header, declaredLen int64) (pair confir
 
 // checkBody makes the rest of the decision. pair is the one in the headers, if
 // there is one.
-func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (Callback, error) {
+func (v *Verifier) checkBody(ctx context.Context, pair confirmedPair, target string, body []byte) (_ Callback, err error) {
 	var received receivedPair
-	var err error
 	if pair.Placement == InHeader {
 		err = jsonobject.Check(body)
 	} else {
