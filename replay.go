@@ -61,20 +61,25 @@ type MemoryGuard struct {
 }
 
 type memory struct {
-	started  time.Time
-	bindings []binding      // in the order of the binds
-	dropped  int            // how many were in front of these
-	numbers  map[Digest]int // of the latest binding of each pair; the first in bindings has the number dropped
-	latest   time.Duration  // when the last binding expires
+	started    time.Time
+	first, end int                  // numbers of the first binding and of the next one
+	blocks     []*[blockLen]binding // the bindings in the order of the binds; growth copies none of them
+	numbers    map[Digest]int       // of the latest binding of each pair
+	latest     time.Duration        // when the last binding expires
 }
+
+const blockLen = 256
 
 type binding struct {
 	pair, content Digest
 	expires       time.Duration // since the memory started; a time.Time takes three times the room
 }
 
+// at returns the binding with number n.
+func (m *memory) at(n int) *binding { return &m.blocks[n/blockLen-m.first/blockLen][n%blockLen] }
+
 // Bind implements [ReplayGuard]. It returns the cause of ctx if ctx has ended. It
-// usually takes about a microsecond, and some milliseconds when a large guard grows.
+// takes microseconds, even when a large guard grows or many pairs have expired.
 func (g *MemoryGuard) Bind(ctx context.Context, pair, content Digest, ttl time.Duration) (bound Digest, seen bool, err error) {
 	if ctx.Err() != nil {
 		return Digest{}, false, context.Cause(ctx)
@@ -83,18 +88,18 @@ func (g *MemoryGuard) Bind(ctx context.Context, pair, content Digest, ttl time.D
 	defer g.mu.Unlock()
 	now := g.now()
 	g.dropExpired(now) // one is enough: a Bind adds at most one
-	if n, ok := g.numbers[pair]; ok {
-		if b := g.bindings[n-g.dropped]; b.expires > now {
-			return b.content, true, nil
-		}
+	if n, ok := g.numbers[pair]; ok && g.at(n).expires > now {
+		return g.at(n).content, true, nil
 	}
-	if len(g.bindings) >= cmp.Or(g.Limit, DefaultGuardLimit) {
-		return Digest{}, false, fmt.Errorf("%w: the MemoryGuard is full, with %d pairs; raise its Limit", ErrGuard, len(g.bindings))
+	if g.end-g.first >= cmp.Or(g.Limit, DefaultGuardLimit) {
+		return Digest{}, false, fmt.Errorf("%w: the MemoryGuard is full, with %d pairs; raise its Limit", ErrGuard, g.end-g.first)
+	}
+	if g.end%blockLen == 0 {
+		g.blocks = append(g.blocks, new([blockLen]binding))
 	}
 	b := binding{pair, content, now + min(ttl, math.MaxInt64-now)}
-	g.numbers[pair] = g.dropped + len(g.bindings)
-	g.bindings = append(g.bindings, b)
-	g.latest = max(g.latest, b.expires)
+	*g.at(g.end), g.numbers[pair] = b, g.end
+	g.end, g.latest = g.end+1, max(g.latest, b.expires)
 	return content, false, nil
 }
 
@@ -105,7 +110,7 @@ func (g *MemoryGuard) Len() int {
 	defer g.mu.Unlock()
 	for now := g.now(); g.dropExpired(now); {
 	}
-	return len(g.bindings)
+	return g.end - g.first
 }
 
 // now returns the time since the memory started. It starts a new memory if every pair
@@ -123,13 +128,14 @@ func (g *MemoryGuard) now() time.Duration {
 // dropExpired drops the first binding if it has expired. The pair stays if it was
 // bound again since.
 func (g *MemoryGuard) dropExpired(now time.Duration) bool {
-	if len(g.bindings) == 0 || g.bindings[0].expires > now {
+	if g.first == g.end || g.at(g.first).expires > now {
 		return false
 	}
-	if pair := g.bindings[0].pair; g.numbers[pair] == g.dropped {
+	if pair := g.at(g.first).pair; g.numbers[pair] == g.first {
 		delete(g.numbers, pair)
 	}
-	g.bindings = g.bindings[1:]
-	g.dropped++
+	if g.first++; g.first%blockLen == 0 {
+		g.blocks = g.blocks[1:]
+	}
 	return true
 }
