@@ -10,8 +10,8 @@ import (
 )
 
 // BenchmarkMemoryGuard measures a Bind of a new pair in a guard that is empty, or
-// has at most 1,024 pairs; in one that has 262,144 live pairs; and in one where so
-// many have just expired.
+// has at most 1,024 pairs; in one that has 262,144 live pairs; in one where half of
+// so many have just expired, or all.
 func BenchmarkMemoryGuard(b *testing.B) {
 	const many, few, binds = 1 << 18, 1 << 10, 1 << 15
 	var guard *smilesig.MemoryGuard
@@ -24,11 +24,15 @@ func BenchmarkMemoryGuard(b *testing.B) {
 			}
 		}
 	}
-	fill := func(ttl time.Duration) {
-		guard = &smilesig.MemoryGuard{Limit: math.MaxInt}
-		bind(many, ttl)
+	filled := func(name string, expired int) way {
+		prepare := func(int) {
+			guard = &smilesig.MemoryGuard{Limit: math.MaxInt}
+			bind(expired, time.Second)
+			bind(many-expired, time.Hour)
+			time.Sleep(time.Duration(min(1, expired)) * time.Second)
+		}
+		return way{name: name, runs: binds, prepare: prepare, run: func(n int) { bind(n, time.Hour) }}
 	}
-	bindMore := func(n int) { bind(n, time.Hour) }
 	c := compare(b, wallClock, 5*time.Millisecond, []way{
 		{name: "empty", runs: binds, run: func(n int) {
 			for range n / few {
@@ -36,13 +40,10 @@ func BenchmarkMemoryGuard(b *testing.B) {
 				bind(few, time.Hour)
 			}
 		}},
-		{name: "full", runs: binds, run: bindMore, prepare: func(int) { fill(time.Hour) }},
-		{name: "expired", runs: binds, run: bindMore, prepare: func(int) {
-			fill(time.Second)
-			time.Sleep(time.Second)
-		}},
+		filled("full", 0), filled("half-expired", many/2), filled("expired", many),
 	})
 	c.time("full")
 	c.ratio("full", "empty")
+	c.ratio("half-expired", "empty")
 	c.ratio("expired", "empty")
 }
