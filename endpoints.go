@@ -168,4 +168,4 @@ func isV3(req *http.Request) bool { return strings.HasPrefix(endpointOf(req), "/
 
 // endpointOf returns the path as the tables above write it, without doubled or
 // trailing slashes.
-func endpointOf(req *http.Request) string { return path.Clean("/" + req.URL.Path) }
+func endpointOf(r *http.Request) string { return path.Clean("/" + strings.TrimLeft(r.URL.Path, "/")) }
