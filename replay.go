@@ -45,8 +45,8 @@ const DefaultGuardLimit = 1 << 18
 // by pointer. It is safe for concurrent use and starts no goroutine.
 //
 // It never drops a pair before it expires. When it holds Limit pairs, Bind
-// returns an error that wraps [ErrGuard] for a new one. A pair takes about 170 bytes, and the
-// default limit takes 44 MB: BenchmarkMemoryGuard measures it.
+// returns an error that wraps [ErrGuard] for a new one. A pair takes about 170
+// bytes, and the default limit takes 44 MB: BenchmarkMemoryGuard measures it.
 //
 // Pairs are dropped in the order in which they were bound. Bind every pair with
 // the same ttl, as the Verifiers of one guard do. Otherwise a pair with a long life
