@@ -64,19 +64,19 @@ func pairInBody(body []byte) (pair receivedPair, err error) {
 	return pair, err
 }
 
-// fault says why nobody can confirm a pair: it is missing or malformed. It returns
-// nil for a pair whose halves are strings that are given once.
-func (p receivedPair) fault() (kind error, reason string) {
+// fault says why nobody can confirm a pair: it is malformed or missing. It returns
+// no error for a pair whose halves are strings that are given once.
+func (p receivedPair) fault() (reason string, kind error) {
 	timestamp, signature := p.timestamp, p.signature
 	switch {
 	case timestamp.count > 1 || signature.count > 1:
-		return ErrMalformed, "signature or timestamp given more than once"
+		return "signature or timestamp given more than once", ErrMalformed
 	case timestamp.notAString || signature.notAString:
-		return ErrMalformed, "signature or timestamp is not a string"
+		return "signature or timestamp is not a string", ErrMalformed
 	case timestamp.count == 0:
-		return ErrMissing, "no timestamp"
+		return "no timestamp", ErrMissing
 	case signature.count == 0:
-		return ErrMissing, "no signature"
+		return "no signature", ErrMissing
 	}
-	return nil, ""
+	return "", nil
 }

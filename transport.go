@@ -371,7 +371,7 @@ func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement
 	default:
 		return nil
 	}
-	_, fault := pair.fault()
+	fault, _ := pair.fault()
 	switch {
 	case !pair.hasAny() && required && succeeded:
 		return answerError(req, res, missing)

@@ -263,7 +263,7 @@ func notAnObject(body []byte, err error) error {
 // checkPair refuses a pair unless both halves are strings that are given once, and
 // one of our credentials has signed it.
 func (v *Verifier) checkPair(received receivedPair, placement Placement) (confirmedPair, error) {
-	if kind, reason := received.fault(); kind != nil {
+	if reason, kind := received.fault(); kind != nil {
 		return confirmedPair{}, fmt.Errorf("%w: %s", kind, reason)
 	}
 	timestamp, signature := received.timestamp.text, received.signature.text
