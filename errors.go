@@ -14,7 +14,7 @@ var (
 	ErrMalformed = errors.New("smilesig: malformed")               // the message cannot be read as Smile ID writes it
 	ErrMissing   = errors.New("smilesig: signature missing")       // no pair, or half of one
 	ErrSignature = errors.New("smilesig: signature mismatch")      // no credential has made this signature
-	ErrStale     = errors.New("smilesig: stale")                   // the timestamp is older than MaxAge
+	ErrStale     = errors.New("smilesig: stale")                   // the timestamp is older than MaxAge, or cannot be read
 	ErrFuture    = errors.New("smilesig: timestamp in the future") // the timestamp is ahead by more than MaxSkew
 	ErrReplayed  = errors.New("smilesig: replayed")                // the pair came with another body or to another target before
 	ErrTooLarge  = errors.New("smilesig: body too large")          // the body is longer than MaxBytes

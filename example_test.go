@@ -121,7 +121,7 @@ func newServer(signer *smilesig.Signer, urls *joburl.URLs, smileID *readback.Rea
 		}
 		known, err := smileID.JobStatus(ctx, "user-1", job) // read back: what Smile ID says
 		if err != nil || known.Provisional {
-			w.WriteHeader(http.StatusServiceUnavailable) // not yet: ask again later
+			w.WriteHeader(http.StatusServiceUnavailable) // no decision yet: a worker reads back later
 			return
 		}
 		fmt.Println(job, "is", known.Outcome)

@@ -30,7 +30,7 @@ const signatureLen = (sha256.Size + 2) / 3 * 4
 var errNoCredential = fmt.Errorf("%w: the Signer has no credential: it is nil or was not made by NewSigner", ErrConfig)
 
 // A Credential is a partner ID and one of its API keys. Both are used as they
-// are: 085 and 85 are two partners, and a key is never decoded.
+// are: the signatures for 085 and 85 differ, and a key is never decoded.
 //
 // Printing, logging and JSON show REDACTED for the key. A Credential cannot redact
 // where its methods are not called: in an unexported field printed by fmt, with %p

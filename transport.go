@@ -27,8 +27,8 @@ import (
 // fields are set.
 //
 // The timestamp is taken at signing. Put retries outside the Transport, so that
-// each attempt is signed afresh. Set a RoundTripper that must see the signed
-// request as Base.
+// each attempt is signed afresh. If a RoundTripper must see the signed request, set
+// Base to that RoundTripper.
 //
 // If RoundTrip returns an error of this module, nothing was sent. The exceptions
 // are the errors about an answer, which only ConfirmResponses causes.
@@ -67,8 +67,8 @@ type Transport struct {
 	// RoundTrip sends a request that has both headers already as it is, and adds
 	// nothing after a redirect. It returns ErrConfig for one header without the
 	// other, and for a partner ID that is not a positive number. It returns
-	// ErrOrigin for plain http, except to a loopback address or to localhost in small
-	// letters. Base must send these through no proxy.
+	// ErrOrigin for plain http, unless the host is a loopback address or localhost in
+	// small letters. Base must not send such requests through a proxy.
 	Placement func(*http.Request) Placement
 
 	// ConfirmResponses checks the answers of listed origins, after the request

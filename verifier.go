@@ -140,7 +140,8 @@ type Callback struct {
 // the worker verifies, queue the RequestURI unchanged, with the headers and the
 // body, and pass them to Verify. What the worker does with an error:
 //
-//   - ErrGuard, ErrConfig: try the message again later
+//   - ErrGuard: try the message again later
+//   - ErrConfig: keep the message and repair the configuration
 //   - ErrStale, ErrFuture, ErrReplayed: read the job back; the message is refused
 //     at every try
 //   - any other: drop the message and count it; it is a stranger's, or was damaged

@@ -52,7 +52,7 @@
 // are lost. Count the requests that [URLs.OnReject] sees, or the warnings in the log
 // without it. An [ErrChanged] is a lost result: something in front of the handler
 // changes URLs. An [ErrUnknown] with more text may be a lost result. An [ErrUnknown]
-// without is most likely a stranger who guesses.
+// without more text is most likely from a stranger who guesses.
 //
 // # What it stops, and what it does not
 //

@@ -28,9 +28,10 @@
 //
 // [Guard.Check] finds what is wrong with the first two.
 //
-// The client's user needs the ACL rules "~smilesig:* +set". A script also needs
-// +get, +evalsha and +eval, a cluster +cluster|slots, and Check +info and
-// +config|get. Any other user who may write those keys can delete bindings.
+// The client's user needs the ACL rules "~smilesig:*", or "~" and your own prefix,
+// and +set. With a script, it also needs +get, +evalsha and +eval. With a cluster, it
+// also needs +cluster|slots. For Check, it also needs +info and +config|get. Any
+// other user who may write those keys can delete bindings.
 //
 // # Managed services
 //

@@ -50,7 +50,7 @@
 //
 // A member that is not good lowers Approved to [Review]. A doubled one lowers it to
 // [Unknown]. Without a job_type or product, a code or status counts if all its rows
-// agree. 1012 never does.
+// agree. Without a job_type, 1012 is Unknown.
 //
 // Parse takes names exactly as Smile ID writes them, and notices doubled ones.
 // encoding/json ignores the case of names and takes the last of several members. So

@@ -10,7 +10,7 @@ import (
 )
 
 // Check reports what is wrong with the table and the database. Call it when the
-// program starts, and log the error or stop. It joins all findings (see
+// program starts, and stop if it returns an error. It joins all findings (see
 // [errors.Join]):
 //
 //   - A Bind fails, for example because there is no table or the database is

@@ -49,8 +49,8 @@ import (
 //     endpoints answer 202 and send a webhook, /v3/aml/sync and
 //     /v3/enhanced_kyc/sync answer with the result and a pair in the headers, and
 //     /v3/status, /v3/replay, /v3/smile_links, fraud reports and AML news work.
-//     v3's bodies must be multipart. A field that has a wrong value is refused; a
-//     field that is missing is not, except callback_url.
+//     v3's bodies must be multipart. A field that has a wrong value is refused. A
+//     request may lack a field, unless that is callback_url.
 //
 // Unknown paths get 404, other methods 405, bodies over 64 MiB 413 and encoded
 // bodies 415. No web page can use the key that the Server has: a request with an
@@ -92,9 +92,9 @@ type Server struct {
 	// accepts both.
 	CallbackCredential smilesig.Credential
 
-	// CallbackURL is where the result of a v3 job goes that names no callback_url,
-	// like the default that a partner sets in Smile ID's portal. It may be http.
-	// Without it, such a job is refused.
+	// CallbackURL gets the result of a v3 request without callback_url, like the
+	// default that a partner sets in Smile ID's portal. It may be http. If it is
+	// empty, such a request is refused.
 	CallbackURL string
 
 	// RefuseStale refuses a request whose timestamp a Verifier with the default
