@@ -42,7 +42,8 @@
 //
 // # The demonstration
 //
-// It runs against a stand-in for Smile ID, which makes up the results:
+// It needs an empty database, and runs against a stand-in for Smile ID, which makes up
+// the results:
 //
 //	DATABASE_URL=postgres://... go run ./examples/river
 package main
