@@ -28,9 +28,9 @@ import (
 // the connection and first discards what the sender writes within a second. A sender
 // that is slower may lose the answer.
 //
-// Handler refuses what [Verifier.Verify] refuses. It also refuses, with
-// [ErrMalformed], a body that cannot be read to its end, that something in front has parsed as
-// a form, or that is not as long as its Content-Length says.
+// Handler refuses what [Verifier.Verify] refuses. With [ErrMalformed], it also
+// refuses a body that cannot be read to its end, that something in front has parsed
+// as a form, or that is not as long as its Content-Length says.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	if err := v.check(); err != nil {
 		panic(err)
