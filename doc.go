@@ -32,8 +32,8 @@
 // neither the body nor the path, the method, the job or the direction. A pair stays
 // valid when somebody changes the body. A pair from one of your requests also works
 // in a callback. /v1/auth_smile hands pairs to mobile apps. Apps get v3 tokens, and
-// the holder of a token can presumably get a pair from a synchronous call. So do not take a
-// verified body as authentic:
+// the holder of a token can presumably get a pair from a synchronous call. So do
+// not take a verified body as authentic:
 //
 //   - Share one Guard between all machines. Then a pair is good for one body at
 //     one URL. A Verifier without further settings guards its own process.

@@ -87,9 +87,9 @@ type tokens struct {
 	partnerID string // whose it is
 }
 
-// token returns the token that is kept, unless that is the refused one or another
-// partner's, or gets another. One caller gets it for all. It does so in its own context: if that fails,
-// the next caller tries for itself.
+// token returns the token that is kept. It gets another if that is the refused one, or
+// another partner's. One caller gets it for all, in its own context. If that fails, the
+// next caller tries for itself.
 func (r *Reader) token(ctx context.Context, refused string) (string, error) {
 	t, now := &r.tokens, time.Now
 	t.once.Do(func() { t.turn = make(chan struct{}, 1) })
