@@ -193,11 +193,16 @@ func TestThePageSwapsTheResultOfTheJob(t *testing.T) {
 	b := newBrowser(t)
 	post(t, b.server.URL, "/v2/verify_async", `{"partner_id":"085","callback_url":"`+b.partner.URL+`"}`, ours)
 	id := b.server.Jobs()[1].ID
-	assert.Equal(t, http.StatusOK, b.press("/jobs/"+id+"/approved"))
-	assert.Equal(t, http.StatusOK, b.press("/callbacks/1/swapped"))
-	assert.Equal(t, http.StatusOK, b.press("/callbacks/2/swapped"))
+	press := func(path string) {
+		t.Helper()
+		assert.Equal(t, http.StatusOK, b.press(path))
+		b.server.Wait() // until its callback has been delivered
+	}
+	press("/jobs/" + id + "/approved")
+	press("/callbacks/1/swapped")
+	press("/callbacks/2/swapped")
 	b.server.Deliver(t.Context(), b.partner.URL, smilesigtest.NewCallback(ours, []byte(`{"SmileJobID":"1"}`)))
-	assert.Equal(t, http.StatusOK, b.press("/callbacks/4/swapped"), "of a job that is not kept")
+	press("/callbacks/4/swapped") // of a job that is not kept
 	var bodies []string
 	for _, d := range b.server.Deliveries() {
 		bodies = append(bodies, string(d.Callback.Body))
