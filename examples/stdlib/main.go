@@ -65,7 +65,7 @@ func run(ctx context.Context, tenantsFile, origin string, hangups <-chan os.Sign
 		}
 	}()
 	slog.Info("listening", "address", listener.Addr().String())
-	return serve(ctx, listener, newMux(tenants, logResult))
+	return serve(ctx, listener, newHandler(tenants, logResult))
 }
 
 // serve answers requests until ctx ends, and then those that are under way.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
@@ -14,16 +15,24 @@ import (
 
 type keepFunc func(ctx context.Context, tenant, job string, found result.Result) error
 
-// newMux gives each tenant a Verifier. They share a guard, which must be so if
-// two tenants have a credential in common.
-func newMux(all tenants, keep keepFunc) *http.ServeMux {
+// newHandler gives each tenant a Verifier. They share a guard, which must be so if
+// two tenants have a credential in common. The segment of a job says whose it is, so
+// no router is needed: the tenant's own URLs then hear of a path that was changed.
+func newHandler(all tenants, keep keepFunc) http.Handler {
 	guard := &smilesig.MemoryGuard{}
-	mux := http.NewServeMux()
+	var handler http.Handler
 	for name, t := range all {
 		verifier := &smilesig.Verifier{Signer: t.signer, Guard: guard}
-		mux.Handle("POST /callbacks/"+name+"/", t.urls.Handler(verifier.Handler(takeCallback(name, keep))))
+		own, others := t.urls.Handler(verifier.Handler(takeCallback(name, keep))), handler
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, isOwn := t.urls.Job(path.Base(r.URL.Path)); isOwn || others == nil {
+				own.ServeHTTP(w, r)
+			} else {
+				others.ServeHTTP(w, r)
+			}
+		})
 	}
-	return mux
+	return handler
 }
 
 // takeCallback acknowledges a callback once its result is kept.

@@ -94,7 +94,7 @@ func post(t *testing.T, cb smilesigtest.Callback, url string) int {
 func newServer(t *testing.T, keep keepFunc) *httptest.Server {
 	all, err := readTenants(newTenantsFile(t, kenya), origin)
 	require.NoError(t, err)
-	server := httptest.NewUnstartedServer(newMux(all, keep))
+	server := httptest.NewUnstartedServer(newHandler(all, keep))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // net/http's own, of panics
 	server.Start()
 	t.Cleanup(server.Close)
@@ -124,7 +124,6 @@ func TestTwoTenants(t *testing.T) {
 		{"kenya's to nobody", ofKenya, "/callbacks", http.StatusNotFound},
 		{"kenya's to no job", ofKenya, "/callbacks/kenya/guessed", http.StatusNotFound},
 		{"kenya's to nigeria's job", ofKenya, strings.Replace(nigeriaPath, "nigeria", "kenya", 1), http.StatusNotFound},
-		{"kenya's with a query", ofKenya, kenyaPath + "?ResultCode=0810", http.StatusNotFound},
 		{"kenya's with nigeria's secret", ofKenya, pathOf("kenya", nigeriaSecret, "production:4711:1"), http.StatusNotFound},
 		{"forged", ofKenya.Forged(), kenyaPath, http.StatusUnauthorized},
 		{"kenya's", ofKenya, kenyaPath, http.StatusOK},
@@ -137,6 +136,21 @@ func TestTwoTenants(t *testing.T) {
 	assert.Equal(t, "kenya production:4711:1 approved 1210 of partner 085", <-kept)
 	assert.Equal(t, "nigeria production:4711:1 approved 1210 of partner 2343", <-kept)
 	assert.Equal(t, "nigeria production:4711:1 approved clear of partner 2343", <-kept)
+}
+
+// The tenant whose job it is hears of a URL that something in front has changed.
+func TestChangedURLs(t *testing.T) {
+	t.Parallel()
+	all, err := readTenants(newTenantsFile(t, kenya), origin)
+	require.NoError(t, err)
+	heard := make(chan error, 1)
+	all["kenya"].urls.OnReject = func(_ *http.Request, err error) { heard <- err }
+	server := httptest.NewServer(newHandler(all, logResult))
+	t.Cleanup(server.Close)
+	for _, changed := range []string{"/prod" + kenyaPath, "/" + kenyaPath, kenyaPath + "/", kenyaPath + "?stage=prod"} {
+		assert.Equal(t, http.StatusNotFound, post(t, callback(kenya), server.URL+changed))
+		assert.ErrorIs(t, <-heard, joburl.ErrChanged, changed)
+	}
 }
 
 func TestOversize(t *testing.T) {
