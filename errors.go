@@ -20,9 +20,9 @@ var (
 	ErrTooLarge  = errors.New("smilesig: body too large")          // the body is longer than MaxBytes
 	ErrEncoded   = errors.New("smilesig: encoded body")            // the body has a Content-Encoding
 	ErrGuard     = errors.New("smilesig: replay guard failed")     // the guard could not decide
-	ErrOrigin    = errors.New("smilesig: origin not listed")       // the request must not go to its origin
+	ErrOrigin    = errors.New("smilesig: origin refused")          // the request must not go to its origin
 	ErrPartner   = errors.New("smilesig: another partner's body")  // the body names another partner than the credential
-	ErrConfig    = errors.New("smilesig: faulty configuration")    // of a Verifier, a Transport or a readback.Reader, or of a call: another try fails, too
+	ErrConfig    = errors.New("smilesig: faulty configuration")    // a faulty Verifier, Transport, readback.Reader or argument: another try fails, too
 )
 
 // An AgeError reports a timestamp that is too old or too far in the future. It

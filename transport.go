@@ -49,8 +49,8 @@ type Transport struct {
 	//
 	// To any other origin, RoundTrip sends only GET and HEAD requests without a
 	// body, and PUT requests unless the Content-Type contains json. So the zip of
-	// an upload passes, unsigned. Of these requests, RoundTrip refuses one with a
-	// body after a redirect. It also refuses one with the header SmileID-Token,
+	// an upload passes, unsigned. After a redirect, RoundTrip refuses such
+	// a request if it has a body. It also refuses one with the header SmileID-Token,
 	// smileid-api-key or SmileID-Request-Signature. A refusal is ErrOrigin.
 	//
 	// If a request to a listed origin has a Host, it must be the host of the URL,
@@ -80,8 +80,8 @@ type Transport struct {
 	//   - a 2xx JSON answer to a signed request, with a pair in its body
 	//   - an answer below /v3/, with either half of a pair in its headers
 	//
-	// RoundTrip returns ErrMissing for these answers, unless they have a pair or a
-	// status from 400 to 599:
+	// RoundTrip returns ErrMissing for these answers, unless they are a 2xx with a
+	// pair or have a status from 400 to 599:
 	//
 	//   - the answer of /v1/job_status
 	//   - the answer of /v3/aml/sync and /v3/enhanced_kyc/sync. Do not repeat such
@@ -95,8 +95,8 @@ type Transport struct {
 	// sid_request. If your v3 answers are refused, use a Transport without
 	// ConfirmResponses for them.
 	//
-	// All other answers pass, so check the status. A client that follows a
-	// redirect may get an answer without a pair.
+	// RoundTrip does not check other answers: check their status yourself. A client
+	// that follows a redirect may get an answer without a pair.
 	ConfirmResponses bool
 
 	// Now is the clock. nil means time.Now.
@@ -105,7 +105,7 @@ type Transport struct {
 
 // RoundTrip signs and sends req. It closes the body of req and changes nothing
 // else in req. It buffers a body that it signs. It streams any other. The Request
-// of the response is req, which has neither the pair nor the key.
+// of the response is req, without the pair and the key.
 //
 // It returns these errors before anything is sent:
 //
@@ -354,7 +354,7 @@ func (t *Transport) checkAnswer(req *http.Request, res *http.Response, placement
 	pair, missing := receivedPair{}, ErrMissing
 	switch {
 	case required && !succeeded && !failed: // a redirect leads to an answer that need not be signed
-		return answerError(req, res, fmt.Errorf("%w: without a confirmed pair, only a status from 400 to 599 passes", ErrMissing))
+		return answerError(req, res, fmt.Errorf("%w: only a 2xx with a pair or a status from 400 to 599 passes", ErrMissing))
 	case isV3(req):
 		pair, _ = pairInHeaders(res.Header)
 	case succeeded && (required || placement != Unsigned && isJSONOrUntyped(res.Header) && !isEncoded(res.Header)):

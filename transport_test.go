@@ -827,7 +827,7 @@ func TestAnAnswersErrorNamesTheFault(t *testing.T) {
 	require.NoError(t, err)
 	padding := strings.Repeat(" ", smilesig.DefaultMaxBytes)
 	const status, aml = "/v1/job_status", "/v3/aml/sync"
-	const notAString, twice, other = "is not a string", "given more than once", "only a status from 400 to 599 passes"
+	const notAString, twice, other = "is not a string", "given more than once", "a status from 400 to 599 passes"
 	for _, tt := range []struct {
 		name   string
 		path   string
