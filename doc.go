@@ -22,8 +22,8 @@
 // top-level members signature and timestamp. v3 webhooks, and the answers to v3's
 // synchronous calls, have it in the headers Response-Signature and
 // Response-Timestamp. Some requests have it in SmileID- headers. v3 requests are
-// not signed. The official SDKs had a signature for them and took it out again,
-// because there is no contract for it.
+// not signed. The official SDKs once signed them and no longer do, because Smile ID
+// has not published how.
 //
 // # What a verified callback proves
 //
@@ -32,8 +32,8 @@
 // neither the body nor the path, the method, the job or the direction. A pair stays
 // valid when somebody changes the body. A pair from one of your requests also works
 // in a callback. /v1/auth_smile hands pairs to mobile apps. Apps get v3 tokens, and
-// the holder of a token can presumably get a pair from a synchronous call. So do
-// not take a verified body as authentic:
+// the holder of a token can presumably get a pair from a synchronous call. So a
+// verified body is not authentic:
 //
 //   - Share one Guard between all machines. Then a pair is good for one body at
 //     one URL. A Verifier without further settings guards its own process.

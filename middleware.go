@@ -24,9 +24,9 @@ import (
 //
 // Handler reads the body before next runs, MaxBytes of it at most. If a pair in
 // headers is forged, it stores nothing of the body. Deadlines are the server's: set
-// [http.Server.ReadTimeout]. When Handler answers before a body has ended, it closes
-// the connection and first discards what the sender writes within a second. A sender
-// that is slower may lose the answer.
+// [http.Server.ReadTimeout]. When Handler answers before a body has ended, on
+// HTTP/1 it closes the connection and first discards what the sender writes within a
+// second. A sender that is slower may lose the answer.
 //
 // Handler refuses what [Verifier.Verify] refuses. With [ErrMalformed], it also
 // refuses a body that cannot be read to its end, that something in front has parsed

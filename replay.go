@@ -46,11 +46,11 @@ const DefaultGuardLimit = 1 << 18
 //
 // It never drops a pair before it expires. When it holds Limit pairs, Bind
 // returns an error that wraps [ErrGuard] for a new one. A pair takes about 170
-// bytes, and the default limit takes 44 MB: BenchmarkMemoryGuard measures it.
+// bytes, and the default limit takes 44 MB.
 //
 // Pairs are dropped in the order in which they were bound. Bind every pair with
 // the same ttl, as the Verifiers of one guard do. Otherwise a pair with a long life
-// keeps those behind it, and the guard may be full early.
+// delays the removal of later pairs, and the guard may be full early.
 type MemoryGuard struct {
 	// Limit is the largest number of pairs. 0 means DefaultGuardLimit; a negative
 	// Limit allows none. Do not change it after the first use.

@@ -123,7 +123,7 @@ type Callback struct {
 // If header has either half of a pair, Verify takes the pair from there, and
 // otherwise from the body. Verify returns the first of these errors that applies:
 //
-//   - [ErrConfig], for a faulty Verifier or a target without a path
+//   - [ErrConfig], for a faulty Verifier, or a target that is neither a path nor an absolute URL
 //   - [ErrEncoded]
 //   - [ErrTooLarge]
 //   - [ErrMalformed], [ErrMissing] or [ErrSignature], for a pair in headers
@@ -144,6 +144,8 @@ type Callback struct {
 //   - ErrConfig: keep the message and repair the configuration
 //   - ErrStale, ErrFuture, ErrReplayed: read the job back; the message is refused
 //     at every try
+//   - ErrSignature: drop the message and count it; during a change of keys it may
+//     be genuine, so read back the jobs that stay open
 //   - any other: drop the message and count it; it is a stranger's, or was damaged
 //
 // A callback that waits in the queue for longer than MaxAge is stale. Do not set Now

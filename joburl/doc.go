@@ -14,9 +14,10 @@
 // Keep this order. A stranger without a URL then gets a 404. Nothing of the body is
 // kept, and the stranger never reaches the Verifier's guard.
 //
-// If the server has other routes, mount the handler at "/" of the [http.ServeMux].
-// At "/callbacks/", the ServeMux would itself answer a URL that something in front
-// has changed, and nobody would hear of it.
+// Let the handler see every request that no other route takes. Otherwise a router
+// answers a URL that something in front has changed, and nobody hears of it. Mount
+// the handler at "/" of the [http.ServeMux], not at "/callbacks/". Even there, the
+// ServeMux redirects a path with // or .. by itself.
 //
 // Where a router keeps the path as it was sent, use [URLs.Handler]. Behind
 // [http.StripPrefix] or a proxy that rewrites paths, give the last segment of the
@@ -61,8 +62,8 @@
 // These risks remain:
 //
 //   - An applicant whose own app starts the job sees its URL, and may try to
-//     approve themselves. They do not see it if your server makes the request, or
-//     if it binds callback_url into the v3 token. Read results that matter back.
+//     approve themselves. To hide it, make the request from your server, or bind
+//     callback_url into the v3 token. Read results that matter back.
 //   - Whoever holds a v3 token may be able to send the genuine result of job A to
 //     the URL of job B, by /v3/replay with another callback_url. If the body has
 //     ids, compare them with those of the job.

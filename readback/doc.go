@@ -22,7 +22,7 @@
 // JobType with the job type of your request. v3's status does not name the product:
 // use only the job id of your own 202 answer.
 //
-// What v3 says of a job is its status, without a field of the result. What was
+// v3 tells the status of a job, and no field of the result. What was
 // found is in the webhook only, whose body nobody signs. If you decide by such
 // fields, make a synchronous call (/v3/aml/sync, /v3/enhanced_kyc/sync) with
 // smilesig's Transport and ConfirmResponses: you get the whole result in the answer
@@ -44,8 +44,8 @@
 //   - A [RefusedError] that is Temporary, an error of the network (a [net.Error],
 //     [io.EOF], [io.ErrUnexpectedEOF]), or the end of the context: try again.
 //   - A RefusedError that is not Temporary (a wrong key), and smilesig.ErrConfig:
-//     unless the IDs of one job are faulty, they hit all jobs. Raise an alarm and
-//     keep the jobs open, rather than giving each to a person.
+//     these usually hit all jobs, except if the IDs of one job are faulty. Raise an
+//     alarm and keep the jobs open, rather than giving each to a person.
 //   - Any other error: give the case to a person.
 //
 // A callback can come any number of times. So ask once at a time for each job, and

@@ -19,8 +19,7 @@ import (
 // are set, and must not be copied after its first use. Printing a *Reader shows its
 // Origin only.
 //
-// Of what the other side sent, its errors quote nothing but the status and a code of
-// up to four digits. A faulty field or argument is smilesig.ErrConfig. An answer of
+// Its errors quote only the status and a code of up to four digits from the answer. A faulty field or argument is smilesig.ErrConfig. An answer of
 // job_status that is not signed is smilesig.ErrMissing or smilesig.ErrSignature.
 type Reader struct {
 	// Signer signs the questions and confirms the answers. Use the one that verifies

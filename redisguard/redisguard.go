@@ -52,12 +52,12 @@
 // binding. A failover forgets the bindings that the new master had not received.
 // This package's tests stop a master by SIGKILL and by SIGSTOP, with Sentinel and
 // in a cluster of three masters. Of about 1,000 bindings that were acknowledged
-// just before, none to three were lost. Of those acknowledged afterwards, none
-// was lost. In between, callbacks get 503: read their jobs back. In two cases more
+// just before, none to three were lost. No binding that was acknowledged after
+// the failover was lost. In between, callbacks get 503: read their jobs back. In two cases more
 // bindings are lost:
 //
 //   - A new replica gets no bindings for up to a second, although it is "online".
-//     A failover in that second loses all bindings since the replica came.
+//     A failover in that second loses all bindings made since the replica joined.
 //   - A master that hung, or that the others could not reach, goes on binding for
 //     the clients that reach it. Sentinel took 10 seconds to make it a replica,
 //     and all its 130,000 bindings of that time were lost. With

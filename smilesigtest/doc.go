@@ -19,9 +19,8 @@
 // # How faithful it is
 //
 // What is signed where, and how, comes from the source of Smile ID's SDKs and
-// from its docs. Result codes of ID lookups come from the docs, and v3's bodies
-// from its published OpenAPI description. The other result codes come from third
-// parties.
+// from its docs. The page samples/README.md says how sure each body is, and package
+// result how sure each code is.
 //
 // All other details are approximations. For instance, a declined job differs from
 // an approved one only in the codes and a few Actions. Nothing was compared with

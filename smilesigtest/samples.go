@@ -12,9 +12,9 @@ import (
 //go:embed samples/*/*.json samples/outcomes.json
 var samples embed.FS
 
-// Products returns the names of the products that [Sample] has a callback of, sorted:
-// with InBody those of v1 and v2, with InHeader those of v3, whose names differ.
-// Other placements have none.
+// Products returns the sorted names of the products that [Sample] knows. InBody means
+// those of v1 and v2, InHeader those of v3: the names differ. Other placements have
+// none.
 func Products(placement smilesig.Placement) []string {
 	files, _ := fs.Glob(samples, samplePath("*", placement)) // the pattern is well formed
 	for i, file := range files {

@@ -15,8 +15,9 @@ CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expir
 `
 
 // SQLiteSchema creates the table that a guard needs on SQLite, under the name
-// DefaultTable. For another Table, replace that name in the text, three times. The
-// text can run again.
+// DefaultTable. It can run again. For another Table, replace that name wherever the
+// text has it. If the Table has a schema, put the schema in front of the index's name,
+// and leave it out behind ON.
 const SQLiteSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 	pair    BLOB    PRIMARY KEY,
 	body    BLOB    NOT NULL, -- the digest that the pair is bound to

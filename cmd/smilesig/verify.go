@@ -27,9 +27,9 @@ and with the accepted ones, with and without leading zeros. It prints what would
 match. So it finds an ID with lost zeros, or the key of the other environment.
 
 To capture a refused callback, let your Verifier's OnReject write the body to
-one file, and the headers to another with r.Header.Write. The example
-ExampleVerifier_onReject of package smilesig shows how. Give the time when the
-callback came with -at: otherwise its age counts until now.
+one file, and the headers to another with r.Header.Write. The page
+docs/troubleshooting.md shows how. Give the time when the callback came with
+-at: otherwise its age counts until now.
 
 It prints no key, no signature and nothing of the body. It takes a key and a
 header as they stand: quotation marks around them are a part of them, and a \/ in

@@ -54,5 +54,5 @@
 //   - That a final result follows the sandbox_result "2", what an unknown code in
 //     v1's sandbox_result does, and what a token of another product may do.
 //   - That a replay is signed afresh, and how long Smile ID waits between attempts.
-//   - That a v3 request may lack a field: Smile ID refuses many of these.
+//   - That a v3 request without some field is accepted: Smile ID refuses many of these.
 package standin

@@ -16,15 +16,15 @@ import (
 )
 
 // An Event is something that happened at a [Server]. Exactly one of its fields is
-// set. What it refers to is shared: do not change it.
+// set. Do not change what it refers to: others share it.
 type Event struct {
 	Request  *Request          // has been answered, or is about to be
 	Job      *smilesigtest.Job // has reached the last of its Outcomes
 	Delivery *Delivery         // has made another attempt
 }
 
-// A Request is a request as a [Server] received it. What it refers to is shared:
-// do not change it.
+// A Request is a request as a [Server] received it. Do not change what it refers
+// to: others share it.
 type Request struct {
 	Method  string
 	Host    string // tells the API from the upload origin

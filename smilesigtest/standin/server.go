@@ -27,7 +27,7 @@ import (
 )
 
 // A Server stands in for Smile ID, for one partner, on sockets of this machine.
-// It judges the proof that each request must have, and answers as Smile ID would,
+// It checks the pair, key or token of each request, and answers as Smile ID would,
 // as far as anybody knows. If a pair is wrong, it answers HTTP 400 with a code.
 //
 //   - /v1/id_verification, /v2/verify, /v1/business_verification and /v1/aml

@@ -78,7 +78,7 @@ func (p *Partner) Take(ctx context.Context, body io.Reader) (status int) {
 // LogResult stands for a partner's own code. examples/river has that: it keeps the
 // result, reads it back from Smile ID, and decides once for each job.
 func LogResult(ctx context.Context, job string, found result.Result) error {
-	next := "a person must look at it" // Review, NoVerdict and Unknown
+	next := "no decision: docs/outcomes.md says what to do" // Review, NoVerdict and Unknown
 	switch {
 	case found.Provisional:
 		next = "another result will come"
