@@ -17,13 +17,18 @@ import (
 //     read-only. Check binds a random pair for a millisecond.
 //   - A column is missing or has another type than in the schema. With a timestamp
 //     without time zone, bindings end early or late.
-//   - pair is not the primary key.
-//   - The user lacks a privilege that Bind or Sweep needs. (PostgreSQL)
+//   - pair is not the primary key, or no index begins with expires.
+//   - The user lacks a privilege that Bind or Sweep needs, or row-level security is
+//     active for the user. The isolation is not READ COMMITTED. (PostgreSQL)
 //   - The database forgets bindings after a crash: the table is unlogged, or
-//     synchronous_commit or fsync is off. (PostgreSQL) synchronous is below FULL. (SQLite)
+//     synchronous_commit or fsync is off. (PostgreSQL) synchronous is below FULL, or
+//     the database has no file. (SQLite)
+//   - The version is older than 3.42. (SQLite)
 //
 // If the database does not answer within the Timeout, this is the only finding.
-// Check looks at the settings of one connection.
+// Check looks at the settings of one connection. It does not look at partitions and
+// triggers, or at SQLite's journal_mode, and it does not see what a pooler does to
+// many Binds at once.
 func (g *Guard) Check(ctx context.Context) error {
 	findings, err := g.inspect(ctx)
 	if err != nil {

@@ -3,7 +3,9 @@ package sqlguard_test
 import (
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,6 +76,18 @@ ERROR: there is no unique or exclusion constraint matching the ON CONFLICT speci
 		"a unique pair": {
 			statements: `ALTER TABLE TABLE_NAME DROP CONSTRAINT TABLE_NAME_pkey, ADD UNIQUE (pair)`,
 		},
+		"no index for Sweep": { // as where the index of a renamed table has its name
+			statements: `DROP INDEX TABLE_NAME_expires; CREATE INDEX ON TABLE_NAME (body, expires)`,
+			want:       `no index of TABLE_NAME begins with expires: Sweep is slow`,
+		},
+		"row-level security": {
+			statements: `ALTER TABLE TABLE_NAME ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rows ON TABLE_NAME USING (true)`,
+			want:       `row-level security of TABLE_NAME is active for user USER`,
+		},
+		"another isolation": {
+			settings: []string{"default_transaction_isolation=serializable"},
+			want:     `isolation is serializable and must be read committed`,
+		},
 		"no sweeping": {
 			statements: `REVOKE DELETE ON TABLE_NAME FROM USER`,
 			want:       `user USER may not DELETE on TABLE_NAME`,
@@ -130,11 +144,13 @@ func TestCheckNamesWhatIsWrongOnSQLite(t *testing.T) {
 			want:       `SQL logic error: no such table: TABLE_NAME (1)`,
 		},
 		"made by hand": {
-			statements: `DROP TABLE TABLE_NAME; CREATE TABLE TABLE_NAME (Pair blob PRIMARY KEY, body blob, expires real, again integer)`,
+			statements: `DROP TABLE TABLE_NAME; CREATE TABLE TABLE_NAME (Pair blob PRIMARY KEY, body blob, Expires real, again integer);
+				CREATE INDEX TABLE_NAME_other ON TABLE_NAME (Expires, body)`,
 		},
 		"whole seconds, in text": {
 			statements: `DROP TABLE TABLE_NAME; CREATE TABLE TABLE_NAME (pair BLOB PRIMARY KEY, body BLOB, expires TEXT, again INTEGER)`,
-			want:       `column expires of TABLE_NAME is TEXT and must be REAL`,
+			want: `column expires of TABLE_NAME is TEXT and must be REAL
+no index of TABLE_NAME begins with expires: Sweep is slow`,
 		},
 		"everything at once": {
 			statements: `DROP TABLE TABLE_NAME; CREATE TABLE TABLE_NAME (pair BLOB, body BLOB, expires DATETIME, PRIMARY KEY (pair, body))`,
@@ -142,6 +158,7 @@ func TestCheckNamesWhatIsWrongOnSQLite(t *testing.T) {
 			want: `column expires of TABLE_NAME is DATETIME and must be REAL
 column again of TABLE_NAME is missing and must be INTEGER
 pair is not the primary key of TABLE_NAME
+no index of TABLE_NAME begins with expires: Sweep is slow
 with synchronous = 1 a crash forgets bindings; it must be 2 (FULL)
 SQL logic error: table old has no column named again (1)`,
 		},
@@ -163,6 +180,23 @@ SQL logic error: table old has no column named again (1)`,
 				assertFindings(t, newGuard(t, open(t, "sqlite", dsn), sqlguard.SQLite, name), f.fill(f.want, name))
 			}
 		})
+	}
+}
+
+// What counts is the database that the table is in.
+func TestCheckOfSeveralDatabasesOfSQLite(t *testing.T) {
+	t.Parallel()
+	db := openSQLite(t, "synchronous(NORMAL)")
+	for name, f := range map[string]struct{ file, synchronous, want string }{
+		"durable":   {filepath.Join(t.TempDir(), "durable.db"), "FULL", ""},
+		"forgetful": {filepath.Join(t.TempDir(), "forgetful.db"), "OFF", `with synchronous = 0 a crash forgets bindings; it must be 2 (FULL)`},
+		"fleeting":  {":memory:", "FULL", `database fleeting has no file: it ends with its connection`},
+	} {
+		execute(t, db, fmt.Sprintf("ATTACH '%s' AS %s; PRAGMA %[2]s.synchronous = %[3]s", f.file, name, f.synchronous))
+		table := newName()
+		schema := strings.NewReplacer("EXISTS "+table, "EXISTS "+name+"."+table).Replace(schemaOf(sqlguard.SQLite, table))
+		execute(t, db, schema)
+		assertFindings(t, newGuard(t, db, sqlguard.SQLite, name+"."+table), f.want)
 	}
 }
 
@@ -190,6 +224,23 @@ func TestATimestampWithoutTimeZoneForgets(t *testing.T) {
 	assertFirst(t, utc, pair, digest())
 	assertFirst(t, nairobi, pair, digest()) // the danger
 	assert.ErrorContains(t, nairobi.Check(t.Context()), "expires")
+}
+
+func TestAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	db := server.open(t)
+	execute(t, db, sqlguard.PostgreSQLSchema)
+	guard := newGuardWith(t, db, sqlguard.Options{Dialect: sqlguard.PostgreSQL, Timeout: 250 * time.Millisecond})
+	var backend int
+	require.NoError(t, db.QueryRow("SELECT pg_backend_pid()").Scan(&backend))
+	for _, pid := range []int{backend, server.process.Pid} {
+		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+		t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
+	}
+	_, _, err := guard.Bind(t.Context(), digest(), digest(), time.Hour)
+	assert.ErrorContains(t, err, "sqlguard: no answer within 250ms")
+	assert.ErrorContains(t, guard.Check(t.Context()), "sqlguard: no answer within 250ms")
 }
 
 func TestCheckOfAServerOutOfReach(t *testing.T) {

@@ -70,7 +70,7 @@
 //	pgx     default_query_exec_mode=exec             works
 //	pgx     default_query_exec_mode=simple_protocol  works
 //	pgx     default_query_exec_mode=cache_describe   works
-//	lib/pq  binary_parameters=yes                    works
+//	lib/pq  binary_parameters=yes                    works, but the Timeout does not hold
 //	pgx     default_query_exec_mode=cache_statement  fails (the default of pgx)
 //	pgx     default_query_exec_mode=describe_exec    unsafe
 //	lib/pq  binary_parameters=no                     unsafe (the default of lib/pq)
@@ -177,8 +177,9 @@ func fault(found bool, text string) error {
 // and to one at least. It counts from the start of the statement that binds.
 //
 // Bind returns an error if ctx ends or the Timeout is over. It returns at once if
-// the driver heeds its context, as pgx does. With a SQLite driver that does not,
-// it returns when busy_timeout is over. The error wraps the context's cause and
+// the driver heeds its context, as pgx does. lib/pq does not: while the server gives
+// no answer, neither does Bind. With a SQLite driver that does not, it returns when
+// busy_timeout is over. The error wraps the context's cause and
 // the driver's error. Bind also wraps every other error of the driver, and
 // returns an error if the row is not a binding. After an error, the pair may be
 // bound to content already, may become bound a little later, or may stay unbound.
@@ -191,8 +192,8 @@ func (g *Guard) Bind(ctx context.Context, pair, content smilesig.Digest, ttl tim
 	if err == nil && stored == nil {
 		stored, seen, err = g.bind(ctx, g.sql.bind, args...)
 	}
-	if err == nil && len(stored) != len(bound) {
-		err = fmt.Errorf("a row holds %d bytes that are no binding", len(stored))
+	if err == nil && len(stored) != len(bound) { // 0 also where a trigger swallows the row
+		err = fmt.Errorf("%d bytes came back, which are no binding", len(stored))
 	}
 	if err != nil {
 		return smilesig.Digest{}, false, failure(ctx, err)

@@ -506,7 +506,7 @@ func TestAnythingButABindingIsAnError(t *testing.T) {
 			assertFirst(t, guard, pair, digest())
 			execute(t, db, "UPDATE "+table+" SET body = $1 WHERE pair = $2", stored, pair[:])
 			err := assertFails(t, guard, pair)
-			assert.EqualError(t, err, fmt.Sprintf("sqlguard: a row holds %d bytes that are no binding", len(stored)), name)
+			assert.EqualError(t, err, fmt.Sprintf("sqlguard: %d bytes came back, which are no binding", len(stored)), name)
 			assertFails(t, guard, pair)
 		}
 	})

@@ -27,7 +27,8 @@ const SQLiteSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expires); -- for Sweep
 `
 
-// statements are the SQL of one dialect. {table} stands for the table's name. The
+// statements are the SQL of one dialect. {table} stands for the table's name. For
+// SQLite, {schema} and {name} are its two halves. The
 // parameters of quick and bind are the pair, the content and the ttl in milliseconds.
 // Both return what the pair is bound to, and whether it was bound before.
 type statements struct {
@@ -40,7 +41,11 @@ type statements struct {
 }
 
 func (s statements) of(table string) statements {
-	fill := strings.NewReplacer("{table}", table).Replace
+	schema, name, named := strings.Cut(table, ".")
+	if !named {
+		schema, name = "main", table
+	}
+	fill := strings.NewReplacer("{table}", table, "{schema}", schema, "{name}", name).Replace
 	return statements{prepare: s.prepare, quick: fill(s.quick), bind: fill(s.bind), sweep: fill(s.sweep), check: fill(s.check)}
 }
 
@@ -57,14 +62,14 @@ var dialects = map[Dialect]statements{
 		// statement's snapshot.
 		//
 		// The casts give each parameter its type where nothing is prepared.
-		quick: `WITH bound AS (
+		quick: `WITH smilesig_bound AS (
 	INSERT INTO {table} (pair, body, expires, again)
 	VALUES ($1::bytea, $2::bytea, statement_timestamp() + $3::bigint * interval '1 millisecond', false)
 	ON CONFLICT (pair) DO NOTHING
 	RETURNING body
 )
-SELECT body, false FROM bound UNION ALL
-SELECT body, true FROM {table} WHERE pair = $1::bytea AND expires > statement_timestamp() AND NOT EXISTS (SELECT FROM bound)`,
+SELECT body, false FROM smilesig_bound UNION ALL
+SELECT body, true FROM {table} WHERE pair = $1::bytea AND expires > statement_timestamp() AND NOT EXISTS (SELECT FROM smilesig_bound)`,
 
 		// It sees the newest version of the row.
 		bind: `INSERT INTO {table} AS old (pair, body, expires, again)
@@ -96,7 +101,13 @@ UNION ALL SELECT 'pair is not the primary key of {table}' FROM found WHERE NOT E
 UNION ALL SELECT 'user ' || current_user || ' may not ' || privilege || ' on {table}'
 	FROM found, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
 	WHERE NOT has_table_privilege(oid, privilege)
+UNION ALL SELECT 'no index of {table} begins with expires: Sweep is slow' FROM found WHERE NOT EXISTS (
+	SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+	WHERE indrelid = found.oid AND attname = 'expires')
+UNION ALL SELECT 'row-level security of {table} is active for user ' || current_user FROM found WHERE row_security_active(oid)
 UNION ALL SELECT '{table} is not permanent: a crash empties it' FROM found WHERE relpersistence <> 'p'
+UNION ALL SELECT 'isolation is ' || current_setting('transaction_isolation') || ' and must be read committed'
+	WHERE current_setting('transaction_isolation') <> 'read committed'
 UNION ALL SELECT 'transactions are read-only, as on a standby' WHERE current_setting('transaction_read_only') = 'on'
 UNION ALL SELECT 'with ' || name || ' = off a crash forgets bindings'
 	FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`,
@@ -123,8 +134,7 @@ RETURNING body, again`,
 )`,
 
 		check: `WITH attribute AS (
-	SELECT lower(name) AS name, upper(type) AS type, pk FROM pragma_table_info(
-		substr('{table}', instr('{table}', '.') + 1), nullif(substr('{table}', 1, instr('{table}', '.') - 1), ''))
+	SELECT lower(name) AS name, upper(type) AS type, pk FROM pragma_table_info('{name}', '{schema}')
 ), wanted (name, type) AS (
 	VALUES ('pair', 'BLOB'), ('body', 'BLOB'), ('expires', 'REAL'), ('again', 'INTEGER')
 )
@@ -133,7 +143,13 @@ SELECT 'column ' || wanted.name || ' of {table} is ' || coalesce(attribute.type,
 	WHERE attribute.type IS NOT wanted.type AND EXISTS (SELECT 1 FROM attribute)
 UNION ALL SELECT 'pair is not the primary key of {table}' WHERE EXISTS (SELECT 1 FROM attribute)
 	AND (SELECT group_concat(name) FROM attribute WHERE pk > 0) IS NOT 'pair'
+UNION ALL SELECT 'no index of {table} begins with expires: Sweep is slow' WHERE EXISTS (SELECT 1 FROM attribute) AND NOT EXISTS (
+	SELECT 1 FROM pragma_index_list('{name}', '{schema}') AS list, pragma_index_info(list.name, '{schema}') AS info
+	WHERE info.seqno = 0 AND lower(info.name) = 'expires')
 UNION ALL SELECT 'with synchronous = ' || synchronous || ' a crash forgets bindings; it must be 2 (FULL)'
-	FROM pragma_synchronous WHERE synchronous < 2`,
+	FROM pragma_synchronous('{schema}') WHERE synchronous < 2
+UNION ALL SELECT 'database {schema} has no file: it ends with its connection'
+	FROM pragma_database_list WHERE name = '{schema}' COLLATE NOCASE AND file = ''
+UNION ALL SELECT 'SQLite ' || sqlite_version() || ' is older than 3.42' WHERE unixepoch('subsec') IS NULL`,
 	},
 }

@@ -3,6 +3,8 @@ package sqlguard
 import (
 	"context"
 	"database/sql"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,4 +49,19 @@ func TestTheStatementThatDecidesEveryBindChangesNoLiveRow(t *testing.T) {
 	assert.Equal(t, "third", bound)
 	assert.False(t, seen)
 	assert.Greater(t, expires(), before)
+}
+
+// Before 3.42, unixepoch('subsec') is NULL.
+func TestCheckNamesAnOldSQLite(t *testing.T) {
+	t.Parallel()
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "old.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { db.Close() })
+	_, err = db.Exec(SQLiteSchema)
+	require.NoError(t, err)
+	guard, err := New(db, Options{Dialect: SQLite, Timeout: time.Minute})
+	require.NoError(t, err)
+	require.NoError(t, guard.Check(t.Context()))
+	guard.sql.check = strings.ReplaceAll(guard.sql.check, "unixepoch('subsec')", "NULL")
+	assert.ErrorContains(t, guard.Check(t.Context()), " is older than 3.42")
 }
