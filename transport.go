@@ -277,9 +277,10 @@ func (t *Transport) addKey(req *http.Request) (*http.Request, error) {
 }
 
 func withHeaders(req *http.Request, values map[string]string) *http.Request {
-	signed := req.WithContext(req.Context())
-	signed.Header = make(http.Header)
-	maps.Copy(signed.Header, req.Header)
+	signed := clone(req)
+	if signed.Header == nil {
+		signed.Header = make(http.Header)
+	}
 	for name, value := range values {
 		maps.DeleteFunc(signed.Header, func(field string, _ []string) bool { return equalASCII(field, name) })
 		signed.Header.Set(name, value)
@@ -301,7 +302,7 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed := req.WithContext(req.Context())
+	signed := clone(req)
 	signed.GetBody = func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(body)), nil
 	}
@@ -312,6 +313,14 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 		signed.ContentLength = -1 // net/http sends trailers with chunked bodies only
 	}
 	return signed, nil
+}
+
+// clone copies req, except its trailers: the caller fills them in while the body
+// is read.
+func clone(req *http.Request) *http.Request {
+	c := req.Clone(req.Context())
+	c.Trailer = req.Trailer
+	return c
 }
 
 // readRequestBody reads the body of a request, which must be plain JSON, into b and
