@@ -131,6 +131,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := req
+	if listed && t.ConfirmResponses {
+		asked = clone(req) // Base may change a request that it gets
+	}
 	res, err := t.base().RoundTrip(signed)
 	if res != nil {
 		res.Request = req // not ours, with a pair or the key in it
@@ -139,7 +143,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return res, err
 	}
 	res.Body = cmp.Or[io.ReadCloser](res.Body, http.NoBody) // nil from a Base that is not net/http's
-	if err := t.checkAnswer(req, res, placement); err != nil {
+	if err := t.checkAnswer(asked, res, placement); err != nil {
 		res.Body.Close()
 		return nil, err
 	}
@@ -315,8 +319,9 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	return signed, nil
 }
 
-// clone copies req, except its trailers: the caller fills them in while the body
-// is read.
+// clone copies req and all that it refers to, because net/http may still read it after
+// RoundTrip has returned. It shares the trailers: the caller fills them in while the
+// body is read.
 func clone(req *http.Request) *http.Request {
 	c := req.Clone(req.Context())
 	c.Trailer = req.Trailer

@@ -586,6 +586,31 @@ func mustInject(t *testing.T, when time.Time) []byte {
 	return body
 }
 
+// An egress gateway may be a Base that changes the request in place.
+type rewritingBase struct{ spyBase }
+
+func (b *rewritingBase) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := b.spyBase.RoundTrip(req)
+	req.URL.Host, req.URL.Path = "gateway.internal", "/smileid"+req.URL.Path
+	req.Header.Add("X-Gateway", "1")
+	return res, err
+}
+
+func TestABaseThatChangesItsRequest(t *testing.T) {
+	for _, path := range []string{"/v1/job_status", "/v3/aml/sync"} {
+		transport, _ := newTransport(t)
+		transport.Base, transport.ConfirmResponses = new(rewritingBase), true
+		req := newRequest(t, "POST", smileID+path, "application/json", strings.NewReader("{}"))
+		url, header := req.URL.String(), req.Header.Clone()
+		_, err := transport.RoundTrip(req)
+		assert.ErrorIs(t, err, smilesig.ErrMissing, "the path that was asked for counts")
+		if smilesig.PlacementFor(req) == smilesig.InBody { // the other is passed on as it is
+			assert.Equal(t, url, req.URL.String())
+			assert.Equal(t, header, req.Header)
+		}
+	}
+}
+
 func TestTransportLeavesTheRequestToItsCallerAfterwards(t *testing.T) {
 	server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
 	transport := signedClient(t, server).Transport
