@@ -188,14 +188,15 @@ func ExampleVerifier_Verify() {
 // confirmed, and a bounded number, or strangers fill the disk.
 func ExampleVerifier_onReject() {
 	refused := new(expvar.Map)
-	keep := func(body []byte) error { return nil } // in a table of yours, if that has room
+	keep := func(job string, h http.Header, body []byte) error { return nil } // in a table of yours, if that has room
 	verifier := &smilesig.Verifier{
 		OnReject: func(r *http.Request, err error) (status int) {
-			slog.WarnContext(r.Context(), "callback refused", "error", err)
+			job, _ := joburl.FromContext(r.Context())
+			slog.WarnContext(r.Context(), "callback refused", "job", job, "error", err)
 			refused.Add(smilesig.Reason(err), 1)
 			switch smilesig.Reason(err) {
 			case "stale", "future", "replayed", "guard": // the pair was confirmed
-				if body, err := io.ReadAll(r.Body); err == nil && keep(body) == nil {
+				if body, err := io.ReadAll(r.Body); err == nil && keep(job, r.Header, body) == nil {
 					return http.StatusAccepted // it need not be sent again
 				}
 			}
@@ -209,17 +210,18 @@ var callbacks = expvar.NewMap("callbacks")
 
 // counted counts accepted and refused callbacks, and logs the refused ones.
 func counted(verifier *smilesig.Verifier, urls *joburl.URLs, next http.Handler) http.Handler {
-	refuse := func(reason string, err error) {
+	refuse := func(r *http.Request, reason string, err error) {
 		callbacks.Add(reason, 1)
-		slog.Warn("callback refused", "reason", reason, "error", err)
+		job, _ := joburl.FromContext(r.Context()) // the one to read back
+		slog.Warn("callback refused", "job", job, "reason", reason, "error", err)
 	}
-	verifier.OnReject = func(_ *http.Request, err error) (status int) {
-		refuse(smilesig.Reason(err), err)
+	verifier.OnReject = func(r *http.Request, err error) (status int) {
+		refuse(r, smilesig.Reason(err), err)
 		return 0
 	}
-	urls.OnReject = func(_ *http.Request, err error) {
+	urls.OnReject = func(r *http.Request, err error) {
 		if err != joburl.ErrUnknown { // a plain one is a stranger's
-			refuse("lost_url", err)
+			refuse(r, "lost_url", err)
 		}
 	}
 	return urls.Handler(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -9,13 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 
+	"example.com/smilesig/internal/jobcontext"
 	"example.com/smilesig/internal/unread"
 )
 
 // Handler returns a handler that runs next for verified callbacks only. It answers
 // all others itself, with the status that OnReject or [StatusCode] gives. next
-// finds the [Callback] with [FromContext]. Handler panics if Signer is nil or has
-// no credential, or if a limit is negative.
+// finds the [Callback] with [FromContext]. Handler panics if next is nil, if Signer is
+// nil or has no credential, or if a limit is negative.
 //
 // next gets the request with a body that holds exactly what was verified and can be
 // read once. Do not read the body after next returns. Copy what you need. The
@@ -35,6 +36,7 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 	if err := v.check(); err != nil {
 		panic(err)
 	}
+	serve := next.ServeHTTP // panics here if next is nil
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := buffers.Get().(*buffer)
 		defer body.release()
@@ -59,7 +61,7 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 		}
 		verified, lent := withBody(r.WithContext(NewContext(r.Context(), callback)), body)
 		defer lent.Close()
-		next.ServeHTTP(w, verified)
+		serve(w, verified)
 	})
 }
 
@@ -117,7 +119,7 @@ func (v *Verifier) reject(r *http.Request, body *buffer, err error) (status int)
 		status = StatusCode(err)
 	}
 	if v.OnReject == nil {
-		slog.WarnContext(r.Context(), "smilesig: callback rejected", "status", status, "reason", Reason(err), "error", err)
+		slog.WarnContext(r.Context(), "smilesig: callback rejected", "status", status, "reason", Reason(err), "error", err, jobcontext.Attr(r.Context()))
 	}
 	return status
 }

@@ -103,11 +103,13 @@ func TestHandlerPanicsAtOnceWhereTheVerifierCannotWork(t *testing.T) {
 		"negative MaxAge":   {Signer: signer, MaxAge: -1},
 		"negative MaxSkew":  {Signer: signer, MaxSkew: -1},
 		"negative MaxBytes": {Signer: signer, MaxBytes: -1},
+		"a nil guard":       {Signer: signer, Guard: (*smilesig.MemoryGuard)(nil)},
 	} {
 		_, err := v.Verify(t.Context(), "/callbacks", http.Header{"Content-Encoding": {"gzip"}}, []byte(signedBody(t, "")))
 		assert.ErrorIs(t, err, smilesig.ErrConfig, name)
 		assert.PanicsWithError(t, err.Error(), func() { v.Handler(new(spyHandler)) }, name)
 	}
+	assert.Panics(t, func() { newVerifier(t).Handler(nil) })
 }
 
 func TestOnRejectGetsTheBodyAsFarAsItWasRead(t *testing.T) {

@@ -92,7 +92,7 @@ func (g *MemoryGuard) Bind(ctx context.Context, pair, content Digest, ttl time.D
 		return g.at(n).content, true, nil
 	}
 	if g.end-g.first >= cmp.Or(g.Limit, DefaultGuardLimit) {
-		return Digest{}, false, fmt.Errorf("%w: the MemoryGuard is full, with %d pairs; raise its Limit", ErrGuard, g.end-g.first)
+		return Digest{}, false, fmt.Errorf("%w: the MemoryGuard is full, with %d pairs; set Guard to one with a larger Limit", ErrGuard, g.end-g.first)
 	}
 	if g.end%blockLen == 0 {
 		g.blocks = append(g.blocks, new([blockLen]binding))

@@ -85,7 +85,7 @@ func TestMemoryGuardIsExact(t *testing.T) {
 					case full:
 						fulls++
 						require.ErrorIs(t, err, smilesig.ErrGuard)
-						require.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 50 pairs; raise its Limit")
+						require.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 50 pairs; set Guard to one with a larger Limit")
 						require.False(t, seen)
 						require.Zero(t, bound)
 					default:
@@ -405,7 +405,7 @@ func TestAGuardThatFails(t *testing.T) {
 	full := &smilesig.MemoryGuard{Limit: -1}
 	v.Guard = full
 	_, err = v.Verify(t.Context(), "/callbacks", nil, []byte(signedBody(t, "")))
-	assert.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 0 pairs; raise its Limit")
+	assert.EqualError(t, err, "smilesig: replay guard failed: the MemoryGuard is full, with 0 pairs; set Guard to one with a larger Limit")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()

@@ -182,9 +182,8 @@ func (t *Transport) checkOrigin(req *http.Request) (listed bool, err error) {
 
 // mayGoAnywhere reports whether req may go to an origin that is not listed.
 func mayGoAnywhere(req *http.Request) bool {
-	redirected := req.Response != nil
 	isQuestion := (req.Method == "" || req.Method == http.MethodGet || req.Method == http.MethodHead) && !hasBody(req)
-	isUpload := req.Method == http.MethodPut && !looksLikeJSON(req.Header) && !(redirected && hasBody(req))
+	isUpload := req.Method == http.MethodPut && !looksLikeJSON(req.Header) && (req.Response == nil || !hasBody(req))
 	return (isQuestion || isUpload) && !hasSecret(req.Header)
 }
 

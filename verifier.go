@@ -81,7 +81,8 @@ type Verifier struct {
 	// OnReject sees every callback that Handler rejects and returns the HTTP
 	// status of the answer. Any value outside 200–599 means StatusCode(err). A
 	// 2xx tells the sender not to send the callback again. OnReject is called
-	// concurrently. If it is nil, Handler logs a warning through log/slog.
+	// concurrently. If it is nil, Handler logs a warning through log/slog,
+	// with the job if joburl has put one into the context.
 	//
 	// Until OnReject returns, it can read from its request what Handler has read
 	// of the body. The body is empty if Handler refused the callback unread, for
@@ -187,8 +188,8 @@ func (v *Verifier) check() error {
 	switch {
 	case v.Signer.load() == nil:
 		return errNoCredential
-	case v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
-		return fmt.Errorf("%w: MaxAge, MaxSkew or MaxBytes of the Verifier is negative", ErrConfig)
+	case v.Guard == ReplayGuard((*MemoryGuard)(nil)), v.MaxAge < 0, v.MaxSkew < 0, v.MaxBytes < 0:
+		return fmt.Errorf("%w: MaxAge, MaxSkew or MaxBytes of the Verifier is negative, or its Guard is a nil *MemoryGuard", ErrConfig)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"unicode"
 
+	"example.com/smilesig/internal/jobcontext"
 	"example.com/smilesig/internal/unread"
 )
 
@@ -187,6 +188,7 @@ func (u *URLs) Job(segment string) (job string, ok bool) {
 // getting lost, Handler first discards what the sender writes within one second. It
 // calls OnReject before that, because the context may be cancelled afterwards.
 func (u *URLs) Handler(next http.Handler) http.Handler {
+	serve := next.ServeHTTP // panics here if next is nil
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		job, err := u.jobOf(r.URL)
 		if err != nil {
@@ -195,7 +197,7 @@ func (u *URLs) Handler(next http.Handler) http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), job)))
+		serve(w, r.WithContext(NewContext(r.Context(), job)))
 	})
 }
 
@@ -244,17 +246,14 @@ func (u *URLs) report(r *http.Request, err error) {
 	slog.Log(r.Context(), level, "joburl: callback rejected", "status", http.StatusNotFound, "error", err)
 }
 
-type contextKey struct{}
-
 // NewContext returns a context in which [FromContext] finds job. Handler does
 // this. Use it in tests of handlers, and where you call [URLs.Job] yourself.
 func NewContext(ctx context.Context, job string) context.Context {
-	return context.WithValue(ctx, contextKey{}, job)
+	return jobcontext.With(ctx, job)
 }
 
 // FromContext returns the job that a callback is for. ok is false if the handler
 // runs without [URLs.Handler] around it.
 func FromContext(ctx context.Context) (job string, ok bool) {
-	job, ok = ctx.Value(contextKey{}).(string)
-	return job, ok
+	return jobcontext.From(ctx)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"example.com/smilesig"
 	"example.com/smilesig/joburl"
 )
 
@@ -315,6 +316,24 @@ func TestOtherURLs(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf("%+v %#v", err, err), segment[:8], name)
 	}
 	assert.Equal(t, job, get(handler, "http://whoever.example/callbacks/"+segment), "a proxy's form of the target")
+}
+
+// So the owner of a callback that the Verifier refuses can read the job back.
+func TestTheVerifiersLogHasTheJob(t *testing.T) {
+	var log strings.Builder
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	signer, err := smilesig.NewSigner(smilesig.Credential{PartnerID: "085", APIKey: "a-made-up-key"})
+	require.NoError(t, err)
+	handler := (&smilesig.Verifier{Signer: signer}).Handler(showJob)
+	urls := newURLs(t, base, secret("s"))
+	assert.Panics(t, func() { urls.Handler(nil) })
+	get(urls.Handler(handler), "/callbacks/"+segmentOf(secret("s"), job))
+	assert.Contains(t, log.String(), "job="+job+"\n")
+	log.Reset()
+	get(handler, "/callbacks")
+	assert.NotContains(t, log.String(), "job")
 }
 
 // Who reads the log must not get a URL that is good for a job.
