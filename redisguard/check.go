@@ -24,7 +24,10 @@ var ErrNotVisible = errors.New("not visible")
 // Call it when the program starts. It joins all findings (see [errors.Join]):
 //
 //   - A Bind fails. Check binds a random pair for a millisecond.
-//   - The server is older than Redis 7.0, and Options.Script is not set.
+//   - The server is a replica, whose bindings its master does not know, or a node of
+//     a cluster, which needs a [redis.ClusterClient].
+//   - The server is older than Redis 7.0, and Options.Script is not set. A single
+//     server that has bound the pair may have any version.
 //   - maxmemory is set, and maxmemory-policy is not noeviction.
 //   - appendonly is not yes, or appendfsync is not always.
 //
@@ -41,7 +44,7 @@ func (g *Guard) Check(ctx context.Context) error {
 	if err != nil && !errors.As(err, new(redis.Error)) {
 		return err
 	}
-	findings := append([]error{err}, g.checkMasters(ctx)...)
+	findings := append([]error{err}, g.checkMasters(ctx, err == nil)...)
 	faults := slices.DeleteFunc(slices.Clone(findings), func(finding error) bool { return errors.Is(finding, ErrNotVisible) })
 	if err := errors.Join(faults...); err != nil {
 		return err
@@ -49,15 +52,16 @@ func (g *Guard) Check(ctx context.Context) error {
 	return errors.Join(findings...)
 }
 
-func (g *Guard) checkMasters(ctx context.Context) (findings []error) {
+// checkMasters takes whether a single server has bound a pair.
+func (g *Guard) checkMasters(ctx context.Context, hasBound bool) (findings []error) {
 	cluster, isCluster := g.client.(*redis.ClusterClient)
 	if !isCluster {
-		return g.checkServer(ctx, g.client.(*redis.Client))
+		return g.checkServer(ctx, g.client.(*redis.Client), hasBound)
 	}
 	// ForEachMaster returns one error only.
 	var mu sync.Mutex
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
-		some := g.checkServer(ctx, master)
+		some := g.checkServer(ctx, master, false)
 		mu.Lock()
 		defer mu.Unlock()
 		findings = append(findings, some...)
@@ -66,18 +70,24 @@ func (g *Guard) checkMasters(ctx context.Context) (findings []error) {
 	return append(findings, err)
 }
 
-func (g *Guard) checkServer(ctx context.Context, server *redis.Client) []error {
+func (g *Guard) checkServer(ctx context.Context, server *redis.Client, hasBound bool) []error {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	findings := append(g.checkInfo(ctx, server), checkPersistence(ctx, server)...)
+	info, err := server.Info(ctx).Result() // not InfoMap, which panics at a field before the first section
+	findings := append(g.checkInfo(info, err, hasBound), checkPersistence(ctx, server, field(info, "aof_enabled"))...)
 	for i, finding := range findings {
 		findings[i] = fmt.Errorf("redisguard: %s: %w", server.Options().Addr, finding)
 	}
 	return findings
 }
 
-func (g *Guard) checkInfo(ctx context.Context, server *redis.Client) (findings []error) {
-	info, err := server.Info(ctx).Result() // not InfoMap, which panics at a field before the first section
+func (g *Guard) checkInfo(info string, err error, hasBound bool) (findings []error) {
+	if field(info, "role") == "slave" {
+		findings = append(findings, errors.New("a replica: its master does not know its bindings"))
+	}
+	if _, isSingle := g.client.(*redis.Client); isSingle && field(info, "cluster_enabled") == "1" {
+		findings = append(findings, errors.New("a node of a cluster; use a redis.ClusterClient"))
+	}
 	limit, policy, version := field(info, "maxmemory"), field(info, "maxmemory_policy"), field(info, "redis_version")
 	switch {
 	case limit == "0", policy == "noeviction":
@@ -87,7 +97,7 @@ func (g *Guard) checkInfo(ctx context.Context, server *redis.Client) (findings [
 		findings = append(findings, fmt.Errorf("with maxmemory-policy %q a full server drops bindings; set it to noeviction", policy))
 	}
 	var major int
-	if n, _ := fmt.Sscanf(version, "%d.", &major); n == 1 && major < 7 && !g.script {
+	if n, _ := fmt.Sscanf(version, "%d.", &major); n == 1 && major < 7 && !g.script && !hasBound {
 		findings = append(findings, fmt.Errorf("version %q refuses SET with NX and GET; set Options.Script", version))
 	}
 	return findings
@@ -99,11 +109,11 @@ func field(info, name string) string {
 	return strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0])
 }
 
-func checkPersistence(ctx context.Context, server *redis.Client) []error {
+func checkPersistence(ctx context.Context, server *redis.Client, aofEnabled string) []error {
 	config, err := server.ConfigGet(ctx, "append*").Result()
 	switch only, fsync := config["appendonly"], config["appendfsync"]; {
 	case only == "", only == "yes" && fsync == "":
-		return []error{notShown("appendonly and appendfsync", "CONFIG GET", err)}
+		return []error{notShown(fmt.Sprintf("appendonly and appendfsync (aof_enabled is %q)", aofEnabled), "CONFIG GET", err)}
 	case only != "yes":
 		return []error{fmt.Errorf("with appendonly %q a restart forgets bindings; set it to yes", only)}
 	case fsync != "always":

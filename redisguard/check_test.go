@@ -80,23 +80,23 @@ func TestCheckReadsWhatInfoHas(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, durable...)
 	const (
-		hidden = "redisguard: not visible: maxmemory-policy: not in INFO"
-		evicts = `redisguard: with maxmemory-policy "volatile-lru" a full server drops bindings; set it to noeviction`
-		old    = `redisguard: version "6.2.14" refuses SET with NX and GET; set Options.Script`
+		hidden  = "redisguard: not visible: maxmemory-policy: not in INFO"
+		evicts  = `redisguard: with maxmemory-policy "volatile-lru" a full server drops bindings; set it to noeviction`
+		replica = `redisguard: a replica: its master does not know its bindings`
 	)
 	for info, want := range map[string]string{
 		"": hidden,
-		"redis_version:7.4.0\r\nmaxmemory:100\r\n":                                            hidden,
-		"# Memory\r\nmaxmemory_policy:volatile-lru\r\n":                                       hidden,
-		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                                         "",
-		"# Memory\r\nother_maxmemory:1\r\nmaxmemory:0\r\n":                                    "",
-		"# Memory\r\nmaxmemory:0\r\n":                                                         "",
-		"maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n":                                  evicts,
-		"# Server\nredis_version:10.0.1\n# Memory\nmaxmemory:0\n":                             "",
-		"# Server\r\nredis_version:unknown\r\n# Memory\r\nmaxmemory:0\r\n":                    "",
-		"# Server\r\nredis_version:6.2.14\r\n# Memory\r\nmaxmemory:0\r\n":                     old,
-		"redis_version:6.2.14\r\n":                                                            old,
-		"redis_version:6.2.14\r\nmaxmemory:1\r\nmaxmemory_policy:volatile-lru\r\nend:yes\r\n": evicts + "\n" + old,
+		"redis_version:7.4.0\r\nmaxmemory:100\r\n":                                  hidden,
+		"# Memory\r\nmaxmemory_policy:volatile-lru\r\n":                             hidden,
+		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                               "",
+		"# Memory\r\nother_maxmemory:1\r\nmaxmemory:0\r\n":                          "",
+		"# Memory\r\nmaxmemory:0\r\n":                                               "",
+		"maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n":                        evicts,
+		"# Server\nredis_version:10.0.1\n# Memory\nmaxmemory:0\n":                   "",
+		"# Server\r\nredis_version:unknown\r\n# Memory\r\nmaxmemory:0\r\n":          "",
+		"# Server\r\nredis_version:6.2.14\r\n# Memory\r\nmaxmemory:0\r\n":           "", // because it has bound a pair
+		"# Replication\r\nrole:slave\r\n# Memory\r\nmaxmemory:0\r\n":                replica,
+		"role:slave\r\nmaxmemory:1\r\nmaxmemory_policy:volatile-lru\r\nend:yes\r\n": replica + "\n" + evicts,
 	} {
 		client := server.client()
 		client.AddHook(infoHook(info))
@@ -108,15 +108,30 @@ func TestCheckReadsWhatInfoHas(t *testing.T) {
 		assert.EqualError(t, withoutAddress(err), want, info)
 		assert.Equal(t, want == hidden, errors.Is(err, redisguard.ErrNotVisible), info)
 	}
-	client := server.client()
+}
+
+func TestCheckNamesAnOldVersionThatCannotBind(t *testing.T) {
+	t.Parallel()
+	const old = "redisguard: version \"6.2.14\" refuses SET with NX and GET; set Options.Script"
+	client := startServer(t, append(durable, "--rename-command", "SET", "")...).client()
 	client.AddHook(infoHook("redis_version:6.2.14\r\nmaxmemory:0\r\n"))
-	assert.NoError(t, newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: true}).Check(t.Context()))
+	assert.ErrorContains(t, withoutAddress(newGuard(t, client).Check(t.Context())), "unknown command")
+	assert.ErrorContains(t, withoutAddress(newGuard(t, client).Check(t.Context())), "\n"+old)
+	err := newGuardWith(t, client, redisguard.Options{Timeout: patience, Script: true}).Check(t.Context())
+	assert.NotContains(t, withoutAddress(err).Error(), old)
+}
+
+// A plain client reaches some keys of a cluster, so Check could pass by chance.
+func TestCheckOfANodeOfACluster(t *testing.T) {
+	t.Parallel()
+	client := startServer(t, append(durable, "--cluster-enabled", "yes")...).client()
+	assert.ErrorContains(t, withoutAddress(newGuard(t, client).Check(t.Context())), "redisguard: a node of a cluster; use a redis.ClusterClient")
 }
 
 func TestCheckReadsWhatConfigHas(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	const hidden = "redisguard: not visible: appendonly and appendfsync: not in CONFIG GET"
+	const hidden = `redisguard: not visible: appendonly and appendfsync (aof_enabled is "0"): not in CONFIG GET`
 	for _, c := range []struct {
 		config map[string]string
 		want   string
@@ -147,7 +162,7 @@ func TestCheckOfAServerWithoutConfig(t *testing.T) {
 	guard := newGuard(t, client)
 	err := guard.Check(t.Context())
 	assert.ErrorIs(t, err, redisguard.ErrNotVisible)
-	assert.ErrorContains(t, withoutAddress(err), "redisguard: not visible: appendonly and appendfsync: CONFIG GET: ERR unknown command")
+	assert.ErrorContains(t, withoutAddress(err), `redisguard: not visible: appendonly and appendfsync (aof_enabled is "0"): CONFIG GET: ERR unknown command`)
 	assertFirst(t, guard, digest(), digest())
 
 	client = startServer(t, "--rename-command", "CONFIG", "", "--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").client()
