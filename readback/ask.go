@@ -43,6 +43,9 @@ func (r *Reader) ask(ctx context.Context, method, path string, question []byte, 
 	req.Header = header
 	transport := &smilesig.Transport{Signer: r.Signer, Base: r.Base, Origins: []string{r.Origin}, ConfirmResponses: true, Now: r.Now}
 	res, err := transport.RoundTrip(req)
+	if err == nil && res == nil {
+		err = errors.New("Base has returned neither an answer nor an error")
+	}
 	if err != nil {
 		return answer{}, failed(err)
 	}
@@ -80,19 +83,29 @@ type failure struct {
 func (f *failure) Error() string { return "readback: " + f.text }
 func (f *failure) Unwrap() error { return f.cause }
 
+// An interruption is a failure because no whole answer came. It is a [net.Error].
+type interruption struct{ failure }
+
+func (i *interruption) Temporary() bool { return true }
+func (i *interruption) Timeout() bool   { return errors.Is(i.cause, context.DeadlineExceeded) }
+
 // failed shows the text of causes that are known to quote nothing, and the type of
 // any other.
 func failed(cause error) error {
-	for _, known := range []error{smilesig.ErrSignature, context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
-		if errors.Is(cause, known) {
-			return &failure{known.Error(), cause}
-		}
-	}
-	if smilesig.Reason(cause) != "other" {
+	switch {
+	case errors.Is(cause, smilesig.ErrSignature):
+		return &failure{smilesig.ErrSignature.Error(), cause}
+	case smilesig.Reason(cause) != "other":
 		return &failure{cause.Error(), cause}
 	}
+	text := fmt.Sprintf("%T", cause)
 	if network, ok := errors.AsType[*net.OpError](cause); ok {
-		return &failure{network.Error(), cause}
+		text = network.Error()
 	}
-	return &failure{fmt.Sprintf("%T", cause), cause}
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(cause, known) {
+			text = known.Error()
+		}
+	}
+	return &interruption{failure{text, cause}}
 }

@@ -41,8 +41,8 @@
 //     later.
 //   - [ErrPending]: ask again later. It can also mean that v1 does not know the job,
 //     for example because the user ID is wrong. So give up after a time of your own.
-//   - A [RefusedError] that is Temporary, an error of the network (a [net.Error],
-//     [io.EOF], [io.ErrUnexpectedEOF]), or the end of the context: try again.
+//   - An error with a method Temporary that returns true: try again. These are some of
+//     [RefusedError], and a [net.Error] if no whole answer came or the context ended.
 //   - A RefusedError that is not Temporary (a wrong key), and smilesig.ErrConfig:
 //     these usually hit all jobs, except if the IDs of one job are faulty. Raise an
 //     alarm and keep the jobs open, rather than giving each to a person.

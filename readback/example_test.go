@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -67,9 +65,9 @@ func Example() {
 }
 
 func isTemporary(err error) bool {
-	if refused, ok := errors.AsType[*readback.RefusedError](err); ok {
-		return refused.Temporary()
-	}
-	_, isNetwork := errors.AsType[net.Error](err) // such as context.DeadlineExceeded
-	return isNetwork || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
+	temporary, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && temporary.Temporary()
 }

@@ -386,7 +386,48 @@ func TestACertificateOfSomebodyElse(t *testing.T) {
 	reader := &readback.Reader{Signer: newSigner(t), Origin: server.URL, Base: &http.Transport{}}
 	_, err := reader.JobStatus(t.Context(), "user-1", "job-1")
 	require.EqualError(t, err, "readback: *tls.CertificateVerificationError")
+	requireInterruption(t, err)
 }
+
+// requireInterruption says that a worker tries again.
+func requireInterruption(t *testing.T, err error) {
+	t.Helper()
+	temporary, ok := errors.AsType[interface {
+		net.Error
+		Temporary() bool
+	}](err)
+	require.True(t, ok)
+	require.True(t, temporary.Temporary())
+	require.Equal(t, errors.Is(err, context.DeadlineExceeded), temporary.Timeout())
+}
+
+// net/http speaks HTTP/2 with Smile ID, whose errors are no EOF.
+func TestHTTP2BreaksOff(t *testing.T) {
+	for _, start := range []string{"", `{"job_complete":`} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, start)
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		defer server.Close()
+		reader := &readback.Reader{Signer: newSigner(t), Origin: server.URL, Base: server.Client().Transport}
+		_, err := reader.JobStatus(t.Context(), "user-1", "job-1")
+		require.ErrorContains(t, err, "readback: ")
+		requireInterruption(t, err)
+	}
+}
+
+func TestABaseWithoutAnswer(t *testing.T) {
+	reader := &readback.Reader{Signer: newSigner(t), Origin: "https://api.smileidentity.com", Base: noAnswer{}}
+	_, err := reader.JobStatus(t.Context(), "user-1", "job-1")
+	requireInterruption(t, err)
+}
+
+type noAnswer struct{}
+
+func (noAnswer) RoundTrip(*http.Request) (*http.Response, error) { return nil, nil }
 
 func TestTheEndOfTheContext(t *testing.T) {
 	asked := make(chan struct{}, 2)
@@ -400,12 +441,14 @@ func TestTheEndOfTheContext(t *testing.T) {
 	_, err := reader.JobStatus(ctx, "user-1", "job-1")
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualError(t, err, "readback: context canceled")
+	requireInterruption(t, err)
 
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err = reader.Status(ctx, v3Job)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.EqualError(t, err, "readback: context deadline exceeded")
+	requireInterruption(t, err)
 }
 
 func TestPrintingShowsTheOriginOnly(t *testing.T) {

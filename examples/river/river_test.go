@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,15 +252,6 @@ func TestTheAnswerToOurRequestIsLost(t *testing.T) {
 // A person has to look, and a later result still decides.
 func TestPeople(t *testing.T) {
 	t.Parallel()
-	answering := func(status int, body string) func(w *world) {
-		return func(w *world) {
-			w.answerBy(func(rw http.ResponseWriter, _ *http.Request) {
-				rw.Header().Set("Content-Type", "application/json")
-				rw.WriteHeader(status)
-				rw.Write([]byte(body))
-			})
-		}
-	}
 	for _, test := range []struct {
 		version int
 		reason  string
@@ -269,8 +262,6 @@ func TestPeople(t *testing.T) {
 		{3, `review: "attention"`, func(w *world) { w.conclude(verification{smileJob: w.smileID.Jobs()[0].ID}, smilesigtest.Provisional) }},
 		{1, "signature mismatch", func(w *world) { w.smileID.Answers = standin.WrongPair }},
 		{1, "signature missing", func(w *world) { w.smileID.Answers = standin.NoPair }},
-		{1, "400", answering(400, `{"code":"2204","error":"made up"}`)},
-		{3, "403", answering(403, `{}`)},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			t.Parallel()
@@ -347,7 +338,31 @@ func TestNobodyWaitsForTheStart(t *testing.T) {
 	w.requireDecided(v, "approved")
 }
 
-// An error that nobody has foreseen does not bother a person the first time.
+// A disabled key hits every job: nobody has to look at each of them.
+func TestARefusedKeyKeepsTheJobsOpen(t *testing.T) {
+	t.Parallel()
+	for version, status := range map[int]int{1: http.StatusBadRequest, 3: http.StatusForbidden} {
+		t.Run(fmt.Sprint("v", version), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			i := w.start()
+			v := w.verify(i, version, "job-1", later())
+			w.conclude(v, smilesigtest.Approved)
+			var refusals atomic.Int32
+			w.answerBy(func(rw http.ResponseWriter, _ *http.Request) {
+				if refusals.Add(1) == 3 {
+					w.answerBy(nil)
+				}
+				http.Error(rw, `{"code":"2204"}`, status)
+			})
+			w.sendFinal(i, v)
+			w.requireDecided(v, "approved")
+			assert.GreaterOrEqual(t, refusals.Load(), int32(3))
+		})
+	}
+}
+
+// A broken connection does not bother a person.
 func TestABrokenAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +12,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
+	"example.com/smilesig"
 	"example.com/smilesig/readback"
 	"example.com/smilesig/result"
 )
@@ -49,16 +49,20 @@ func (s *service) resolve(ctx context.Context, job *river.Job[resolveArgs]) erro
 		return err
 	}
 	answer, err := s.ask(ctx, v)
+	isRefused := errors.As(err, new(*readback.RefusedError)) || errors.Is(err, smilesig.ErrConfig)
 	switch {
-	case errors.Is(err, readback.ErrPending) || err == nil && answer.Provisional:
+	case isTemporary(err):
+		return err // River tries again
+	case isRefused, errors.Is(err, readback.ErrPending), err == nil && answer.Provisional:
+		if isRefused { // most likely every job is: open ones wait until it is mended
+			slog.ErrorContext(ctx, "river: Smile ID refuses our question: look at the key and the origin", "verification", v.id, "error", err)
+		}
 		if time.Since(v.deadline) > patience {
 			return s.handOver(ctx, job, v, "Smile ID has no final result, long after the deadline")
 		}
 		// Smile ID's reviews can take days, so an old job asks less often. A callback
 		// ends the wait.
 		return river.JobSnooze(min(max(time.Since(job.CreatedAt)/10, s.pace.again), time.Hour))
-	case isTemporary(err), err != nil && job.Attempt == 1: // once for others, because a connection can break in many ways
-		return err // River tries again
 	case err != nil:
 		return s.handOver(ctx, job, v, err.Error())
 	case answer.Outcome == result.Approved || answer.Outcome == result.Rejected:
@@ -94,11 +98,11 @@ func (s *service) ask(ctx context.Context, v verification) (result.Result, error
 
 // isTemporary says whether the same question can have an answer later.
 func isTemporary(err error) bool {
-	if refused, ok := errors.AsType[*readback.RefusedError](err); ok {
-		return refused.Temporary()
-	}
-	_, isNetwork := errors.AsType[net.Error](err)
-	return isNetwork || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
+	temporary, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && temporary.Temporary()
 }
 
 // decide records a decision and acts on it, in one transaction: both happen or
