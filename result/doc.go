@@ -10,8 +10,9 @@
 //     a new job.
 //   - [Review] (Provisional): Smile ID is still checking. Wait for the next result,
 //     and read the job back at your deadline.
-//   - [Review] (final): no other result will come. Give the case to a person, or
-//     decide by Code as your own policy says. Smile ID leaves that to you.
+//   - [Review] (final): Smile ID announces no other result. Give the case to a person,
+//     or decide by Code as your own policy says. Smile ID leaves that to you. If a
+//     result comes all the same, it may decide the case.
 //   - [NoVerdict]: nobody was checked. Do not reject the person for it. Try again
 //     later, or with new pictures or corrected data, or repair your account.
 //   - [Unknown], Code 1012 and JobType 1 (biometric KYC): the result of the face

@@ -159,6 +159,5 @@ func (p *program) readHeader(file string) (http.Header, error) {
 // isRequestLine reports whether line is a method, a target and a version of HTTP.
 func isRequestLine(line string) bool {
 	fields := strings.Fields(line)
-	return len(fields) == 3 && !strings.Contains(fields[0], ":") &&
-		slices.Contains([]string{"HTTP/1.0", "HTTP/1.1", "HTTP/2"}, fields[2])
+	return len(fields) == 3 && !strings.Contains(fields[0], ":") && strings.HasPrefix(fields[2], "HTTP/")
 }
