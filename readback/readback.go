@@ -19,8 +19,9 @@ import (
 // are set, and must not be copied after its first use. Printing a *Reader shows its
 // Origin only.
 //
-// Its errors quote only the status and a code of up to four digits from the answer. A faulty field or argument is smilesig.ErrConfig. An answer of
-// job_status that is not signed is smilesig.ErrMissing or smilesig.ErrSignature.
+// Its errors quote only the status and a code of up to four digits from the answer. A
+// faulty field or argument is smilesig.ErrConfig. An answer of job_status that is not
+// signed is smilesig.ErrMissing or smilesig.ErrSignature.
 type Reader struct {
 	// Signer signs the questions and confirms the answers. Use the one that verifies
 	// callbacks. Its current credential also gets the tokens of v3. Required.

@@ -52,7 +52,8 @@ func (g *Guard) Check(ctx context.Context) error {
 	return errors.Join(findings...)
 }
 
-// checkMasters takes whether a single server has bound a pair.
+// hasBound says that the Bind of Check has worked, which a single server proves its
+// version by.
 func (g *Guard) checkMasters(ctx context.Context, hasBound bool) (findings []error) {
 	cluster, isCluster := g.client.(*redis.ClusterClient)
 	if !isCluster {

@@ -53,8 +53,8 @@
 // This package's tests stop a master by SIGKILL and by SIGSTOP, with Sentinel and
 // in a cluster of three masters. Of about 1,000 bindings that were acknowledged
 // just before, none to three were lost. No binding that was acknowledged after
-// the failover was lost. In between, callbacks get 503: read their jobs back. In two cases more
-// bindings are lost:
+// the failover was lost. In between, callbacks get 503: read their jobs back. In
+// two cases more bindings are lost:
 //
 //   - A new replica gets no bindings for up to a second, although it is "online".
 //     A failover in that second loses all bindings made since the replica joined.

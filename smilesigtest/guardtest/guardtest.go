@@ -22,7 +22,8 @@ import (
 //
 // Run cannot see everything. Test these in the guard's own tests, on its store:
 //
-//   - a guard that shortens a long life, for example to ten minutes: look at what is stored for 32 minutes, the default of a Verifier, and for hours
+//   - a guard that shortens a long life, for example to ten minutes: look at what
+//     is stored for 32 minutes, the default of a Verifier, and for hours
 //   - a store that drops live bindings when it is full, restarts or fails over
 //   - two processes or machines on one store
 //   - a race within nanoseconds, or on one processor
