@@ -44,7 +44,7 @@ func (r *Reader) ask(ctx context.Context, method, path string, question []byte, 
 	transport := &smilesig.Transport{Signer: r.Signer, Base: r.Base, Origins: []string{r.Origin}, ConfirmResponses: true, Now: r.Now}
 	res, err := transport.RoundTrip(req)
 	if err == nil && res == nil {
-		err = errors.New("Base has returned neither an answer nor an error")
+		err = errors.New("neither an answer nor an error came from Base")
 	}
 	if err != nil {
 		return answer{}, failed(err)
