@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"strings"
 
 	"example.com/smilesig"
 	"example.com/smilesig/joburl"
@@ -16,23 +17,32 @@ import (
 type keepFunc func(ctx context.Context, tenant, job string, found result.Result) error
 
 // newHandler gives each tenant a Verifier. They share a guard, which must be so if
-// two tenants have a credential in common. The segment of a job says whose it is, so
-// no router is needed: the tenant's own URLs then hear of a path that was changed.
+// two tenants have a credential in common. There is no router, which would answer a
+// URL that was changed on its way: the URLs of its tenant hear of it.
 func newHandler(all tenants, keep keepFunc) http.Handler {
 	guard := &smilesig.MemoryGuard{}
-	var handler http.Handler
+	handlers := make(map[string]http.Handler)
 	for name, t := range all {
 		verifier := &smilesig.Verifier{Signer: t.signer, Guard: guard}
-		own, others := t.urls.Handler(verifier.Handler(takeCallback(name, keep))), handler
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, isOwn := t.urls.Job(path.Base(r.URL.Path)); isOwn || others == nil {
-				own.ServeHTTP(w, r)
-			} else {
-				others.ServeHTTP(w, r)
-			}
-		})
+		handlers[name] = t.urls.Handler(verifier.Handler(takeCallback(name, keep)))
 	}
-	return handler
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers[all.ownerOf(r.URL.Path)].ServeHTTP(w, r)
+	})
+}
+
+// ownerOf returns the tenant whose job target has, else the one whose path it begins
+// with, else any.
+func (all tenants) ownerOf(target string) (owner string) {
+	for name, t := range all {
+		if _, isOwn := t.urls.Job(path.Base(target)); isOwn {
+			return name
+		}
+		if owner == "" || strings.HasPrefix(target, "/callbacks/"+name+"/") {
+			owner = name
+		}
+	}
+	return owner
 }
 
 // takeCallback acknowledges a callback once its result is kept.

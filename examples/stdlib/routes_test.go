@@ -144,12 +144,20 @@ func TestChangedURLs(t *testing.T) {
 	all, err := readTenants(newTenantsFile(t, kenya), origin)
 	require.NoError(t, err)
 	heard := make(chan error, 1)
-	all["kenya"].urls.OnReject = func(_ *http.Request, err error) { heard <- err }
 	server := httptest.NewServer(newHandler(all, logResult))
 	t.Cleanup(server.Close)
-	for _, changed := range []string{"/prod" + kenyaPath, "/" + kenyaPath, kenyaPath + "/", kenyaPath + "?stage=prod"} {
-		assert.Equal(t, http.StatusNotFound, post(t, callback(kenya), server.URL+changed))
-		assert.ErrorIs(t, <-heard, joburl.ErrChanged, changed)
+	for name, path := range map[string]string{"kenya": kenyaPath, "nigeria": nigeriaPath} {
+		all[name].urls.OnReject = func(_ *http.Request, err error) { heard <- fmt.Errorf("%s: %w", name, err) }
+		for changed, want := range map[string]error{
+			"/prod" + path: joburl.ErrChanged, "/" + path: joburl.ErrChanged, path + "/": joburl.ErrChanged, path + "?stage=prod": joburl.ErrChanged,
+			path[:len(path)-1]: joburl.ErrUnknown,
+		} {
+			assert.Equal(t, http.StatusNotFound, post(t, callback(kenya), server.URL+changed))
+			err := <-heard
+			assert.ErrorIs(t, err, want, changed)
+			assert.ErrorContains(t, err, name+": ")
+			assert.NotEqual(t, name+": "+joburl.ErrUnknown.Error(), err.Error(), "a lost result, and no stranger's")
+		}
 	}
 }
 
