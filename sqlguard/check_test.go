@@ -82,7 +82,18 @@ ERROR: there is no unique or exclusion constraint matching the ON CONFLICT speci
 		},
 		"row-level security": {
 			statements: `ALTER TABLE TABLE_NAME ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rows ON TABLE_NAME USING (true)`,
-			want:       `row-level security of TABLE_NAME is active for user USER`,
+		},
+		"row-level security that hides rows from Sweep": {
+			statements: `ALTER TABLE TABLE_NAME ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON TABLE_NAME FOR SELECT USING (true);
+				CREATE POLICY b ON TABLE_NAME FOR INSERT WITH CHECK (true)`,
+			want: `row-level security of TABLE_NAME is active for user USER`,
+		},
+		"an index of a part": {
+			statements: `DROP INDEX TABLE_NAME_expires; CREATE INDEX ON TABLE_NAME (expires) WHERE again`,
+			want:       `no index of TABLE_NAME begins with expires: Sweep is slow`,
+		},
+		"an isolation that is another one": {
+			settings: []string{"default_transaction_isolation='read\\ uncommitted'"},
 		},
 		"another isolation": {
 			settings: []string{"default_transaction_isolation=serializable"},
@@ -141,7 +152,8 @@ func TestCheckNamesWhatIsWrongOnSQLite(t *testing.T) {
 	for name, f := range map[string]finding{
 		"no table": {
 			statements: `DROP TABLE TABLE_NAME`,
-			want:       `SQL logic error: no such table: TABLE_NAME (1)`,
+			want: `database main has no table TABLE_NAME
+SQL logic error: no such table: TABLE_NAME (1)`,
 		},
 		"made by hand": {
 			statements: `DROP TABLE TABLE_NAME; CREATE TABLE TABLE_NAME (Pair blob PRIMARY KEY, body blob, Expires real, again integer);
@@ -197,6 +209,7 @@ func TestCheckOfSeveralDatabasesOfSQLite(t *testing.T) {
 		schema := strings.NewReplacer("EXISTS "+table, "EXISTS "+name+"."+table).Replace(schemaOf(sqlguard.SQLite, table))
 		execute(t, db, schema)
 		assertFindings(t, newGuard(t, db, sqlguard.SQLite, name+"."+table), f.want)
+		assert.ErrorContains(t, newGuard(t, db, sqlguard.SQLite, table).Check(t.Context()), "database main has no table "+table)
 	}
 }
 

@@ -70,7 +70,7 @@
 //	pgx     default_query_exec_mode=exec             works
 //	pgx     default_query_exec_mode=simple_protocol  works
 //	pgx     default_query_exec_mode=cache_describe   works
-//	lib/pq  binary_parameters=yes                    works, but the Timeout does not hold
+//	lib/pq  binary_parameters=yes                    works, but a server that hangs also hangs Bind
 //	pgx     default_query_exec_mode=cache_statement  fails (the default of pgx)
 //	pgx     default_query_exec_mode=describe_exec    unsafe
 //	lib/pq  binary_parameters=no                     unsafe (the default of lib/pq)
@@ -125,7 +125,8 @@ type Options struct {
 	Dialect Dialect
 
 	// Table is the name of the table, as "name" or "schema.name", of ASCII
-	// letters, digits and underscores. It is not quoted. "" means DefaultTable.
+	// letters, digits and underscores. It is not quoted. "" means DefaultTable. On
+	// SQLite, give the schema of an attached database: Check takes main without it.
 	// Guards on one table act as one guard. Receivers that accept the same
 	// credentials need that.
 	Table string
@@ -177,8 +178,8 @@ func fault(found bool, text string) error {
 // and to one at least. It counts from the start of the statement that binds.
 //
 // Bind returns an error if ctx ends or the Timeout is over. It returns at once if
-// the driver heeds its context, as pgx does. lib/pq does not: while the server gives
-// no answer, neither does Bind. With a SQLite driver that does not, it returns when
+// the driver heeds its context, as pgx does. With lib/pq, a server that hangs also
+// hangs Bind. With a SQLite driver that does not heed it, Bind returns when
 // busy_timeout is over. The error wraps the context's cause and
 // the driver's error. Bind also wraps every other error of the driver, and
 // returns an error if the row is not a binding. After an error, the pair may be

@@ -16,8 +16,8 @@ CREATE INDEX IF NOT EXISTS smilesig_bindings_expires ON smilesig_bindings (expir
 
 // SQLiteSchema creates the table that a guard needs on SQLite, under the name
 // DefaultTable. It can run again. For another Table, replace that name wherever the
-// text has it. If the Table has a schema, put the schema in front of the index's name,
-// and leave it out behind ON.
+// text has it. If the Table has a schema, the index has it, too, but not the table
+// behind ON: CREATE INDEX … s.bindings_expires ON bindings (expires).
 const SQLiteSchema = `CREATE TABLE IF NOT EXISTS smilesig_bindings (
 	pair    BLOB    PRIMARY KEY,
 	body    BLOB    NOT NULL, -- the digest that the pair is bound to
@@ -103,11 +103,13 @@ UNION ALL SELECT 'user ' || current_user || ' may not ' || privilege || ' on {ta
 	WHERE NOT has_table_privilege(oid, privilege)
 UNION ALL SELECT 'no index of {table} begins with expires: Sweep is slow' FROM found WHERE NOT EXISTS (
 	SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-	WHERE indrelid = found.oid AND attname = 'expires')
-UNION ALL SELECT 'row-level security of {table} is active for user ' || current_user FROM found WHERE row_security_active(oid)
+	WHERE indrelid = found.oid AND attname = 'expires' AND indisvalid AND indpred IS NULL)
+UNION ALL SELECT 'row-level security of {table} is active for user ' || current_user FROM found
+	WHERE row_security_active(oid) AND NOT EXISTS (
+	SELECT FROM pg_policy WHERE polrelid = found.oid AND polcmd = '*' AND pg_get_expr(polqual, polrelid) = 'true')
 UNION ALL SELECT '{table} is not permanent: a crash empties it' FROM found WHERE relpersistence <> 'p'
 UNION ALL SELECT 'isolation is ' || current_setting('transaction_isolation') || ' and must be read committed'
-	WHERE current_setting('transaction_isolation') <> 'read committed'
+	WHERE current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
 UNION ALL SELECT 'transactions are read-only, as on a standby' WHERE current_setting('transaction_read_only') = 'on'
 UNION ALL SELECT 'with ' || name || ' = off a crash forgets bindings'
 	FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`,
@@ -138,14 +140,15 @@ RETURNING body, again`,
 ), wanted (name, type) AS (
 	VALUES ('pair', 'BLOB'), ('body', 'BLOB'), ('expires', 'REAL'), ('again', 'INTEGER')
 )
-SELECT 'column ' || wanted.name || ' of {table} is ' || coalesce(attribute.type, 'missing') || ' and must be ' || wanted.type
+SELECT 'database {schema} has no table {table}' WHERE NOT EXISTS (SELECT 1 FROM attribute)
+UNION ALL SELECT 'column ' || wanted.name || ' of {table} is ' || coalesce(attribute.type, 'missing') || ' and must be ' || wanted.type
 	FROM wanted LEFT JOIN attribute USING (name)
 	WHERE attribute.type IS NOT wanted.type AND EXISTS (SELECT 1 FROM attribute)
 UNION ALL SELECT 'pair is not the primary key of {table}' WHERE EXISTS (SELECT 1 FROM attribute)
 	AND (SELECT group_concat(name) FROM attribute WHERE pk > 0) IS NOT 'pair'
 UNION ALL SELECT 'no index of {table} begins with expires: Sweep is slow' WHERE EXISTS (SELECT 1 FROM attribute) AND NOT EXISTS (
 	SELECT 1 FROM pragma_index_list('{name}', '{schema}') AS list, pragma_index_info(list.name, '{schema}') AS info
-	WHERE info.seqno = 0 AND lower(info.name) = 'expires')
+	WHERE info.seqno = 0 AND lower(info.name) = 'expires' AND list.partial = 0)
 UNION ALL SELECT 'with synchronous = ' || synchronous || ' a crash forgets bindings; it must be 2 (FULL)'
 	FROM pragma_synchronous('{schema}') WHERE synchronous < 2
 UNION ALL SELECT 'database {schema} has no file: it ends with its connection'
