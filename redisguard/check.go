@@ -24,8 +24,9 @@ var ErrNotVisible = errors.New("not visible")
 // Call it when the program starts. It joins all findings (see [errors.Join]):
 //
 //   - A Bind fails. Check binds a random pair for a millisecond.
-//   - The server is a replica, whose bindings its master does not know, or a node of
-//     a cluster, which needs a [redis.ClusterClient].
+//   - The server is a replica: its master does not know the bindings.
+//   - The server is a node of a cluster, and the client is no [redis.ClusterClient].
+//     A single node may have all keys today, until a failover moves them.
 //   - The server is older than Redis 7.0, and Options.Script is not set. A single
 //     server that has bound the pair may have any version.
 //   - maxmemory is set, and maxmemory-policy is not noeviction.
@@ -52,8 +53,8 @@ func (g *Guard) Check(ctx context.Context) error {
 	return errors.Join(findings...)
 }
 
-// hasBound says that the Bind of Check has worked, which a single server proves its
-// version by.
+// checkMasters takes whether the Bind of Check has worked. Of a single server, this
+// proves that its version is right.
 func (g *Guard) checkMasters(ctx context.Context, hasBound bool) (findings []error) {
 	cluster, isCluster := g.client.(*redis.ClusterClient)
 	if !isCluster {
@@ -75,7 +76,7 @@ func (g *Guard) checkServer(ctx context.Context, server *redis.Client, hasBound 
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	info, err := server.Info(ctx).Result() // not InfoMap, which panics at a field before the first section
-	findings := append(g.checkInfo(info, err, hasBound), checkPersistence(ctx, server, field(info, "aof_enabled"))...)
+	findings := append(g.checkInfo(info, err, hasBound), checkPersistence(ctx, server)...)
 	for i, finding := range findings {
 		findings[i] = fmt.Errorf("redisguard: %s: %w", server.Options().Addr, finding)
 	}
@@ -110,11 +111,11 @@ func field(info, name string) string {
 	return strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0])
 }
 
-func checkPersistence(ctx context.Context, server *redis.Client, aofEnabled string) []error {
+func checkPersistence(ctx context.Context, server *redis.Client) []error {
 	config, err := server.ConfigGet(ctx, "append*").Result()
 	switch only, fsync := config["appendonly"], config["appendfsync"]; {
 	case only == "", only == "yes" && fsync == "":
-		return []error{notShown(fmt.Sprintf("appendonly and appendfsync (aof_enabled is %q)", aofEnabled), "CONFIG GET", err)}
+		return []error{notShown("appendonly and appendfsync", "CONFIG GET", err)}
 	case only != "yes":
 		return []error{fmt.Errorf("with appendonly %q a restart forgets bindings; set it to yes", only)}
 	case fsync != "always":

@@ -304,7 +304,7 @@ func TestTheUserNeedsWhatTheDocumentationSays(t *testing.T) {
 	err := guard.Check(t.Context())
 	assert.EqualError(t, withoutAddress(err), ""+
 		"redisguard: not visible: maxmemory-policy: INFO: NOPERM this user has no permissions to run the 'info' command\n"+
-		"redisguard: not visible: appendonly and appendfsync (aof_enabled is \"\"): CONFIG GET: NOPERM this user has no permissions to run the 'config|get' command")
+		"redisguard: not visible: appendonly and appendfsync: CONFIG GET: NOPERM this user has no permissions to run the 'config|get' command")
 	assert.ErrorIs(t, err, redisguard.ErrNotVisible)
 	assert.NoError(t, newGuard(t, user("checking", "+set", "+info", "+config|get")).Check(t.Context()))
 
