@@ -83,11 +83,14 @@ type failure struct {
 func (f *failure) Error() string { return "readback: " + f.text }
 func (f *failure) Unwrap() error { return f.cause }
 
-// An interruption is a failure because no whole answer came. It is a [net.Error].
+// An interruption is a failure where no whole answer came. It is a [net.Error].
 type interruption struct{ failure }
 
 func (i *interruption) Temporary() bool { return true }
-func (i *interruption) Timeout() bool   { return errors.Is(i.cause, context.DeadlineExceeded) }
+func (i *interruption) Timeout() bool {
+	network, ok := errors.AsType[net.Error](i.cause)
+	return ok && network.Timeout()
+}
 
 // failed shows the text of causes that are known to quote nothing, and the type of
 // any other.

@@ -41,10 +41,11 @@
 //     later.
 //   - [ErrPending]: ask again later. It can also mean that v1 does not know the job,
 //     for example because the user ID is wrong. So give up after a time of your own.
-//   - An error with a method Temporary that returns true: try again. These are some of
-//     [RefusedError], and a [net.Error] if no whole answer came or the context ended.
+//   - An error with a method Temporary that returns true: try again. Some RefusedErrors
+//     have it. So has every error because no whole answer came or the context ended:
+//     these are also a [net.Error].
 //   - A RefusedError that is not Temporary (a wrong key), and smilesig.ErrConfig:
-//     these usually hit all jobs, except if the IDs of one job are faulty. Raise an
+//     such an error usually hits all jobs. Only faulty IDs hit one job. Raise an
 //     alarm and keep the jobs open, rather than giving each to a person.
 //   - Any other error: give the case to a person.
 //

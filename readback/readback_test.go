@@ -398,7 +398,19 @@ func requireInterruption(t *testing.T, err error) {
 	}](err)
 	require.True(t, ok)
 	require.True(t, temporary.Temporary())
-	require.Equal(t, errors.Is(err, context.DeadlineExceeded), temporary.Timeout())
+	isTimeout := err.Error() == "readback: context deadline exceeded" || strings.Contains(err.Error(), "imeout")
+	require.Equal(t, isTimeout, temporary.Timeout())
+}
+
+func TestATimeoutOfTheTransport(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // and nobody shakes hands
+	require.NoError(t, err)
+	defer listener.Close()
+	base := &http.Transport{TLSHandshakeTimeout: 20 * time.Millisecond}
+	reader := &readback.Reader{Signer: newSigner(t), Origin: "https://" + listener.Addr().String(), Base: base}
+	_, err = reader.JobStatus(t.Context(), "user-1", "job-1")
+	require.ErrorContains(t, err, "Timeout")
+	requireInterruption(t, err)
 }
 
 // net/http speaks HTTP/2 with Smile ID, whose errors are no EOF.

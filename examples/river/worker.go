@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ var unfinished = []rivertype.JobState{"available", "pending", "retryable", "runn
 // A row that is open so long after its deadline goes to a person.
 const patience = 7 * 24 * time.Hour
 
+var errProvisional = errors.New("the result is provisional")
+
 // resolve asks Smile ID and decides by the answer. It may run twice at the same time, and
 // its machine may die between any two of its lines.
 func (s *service) resolve(ctx context.Context, job *river.Job[resolveArgs]) error {
@@ -49,17 +52,17 @@ func (s *service) resolve(ctx context.Context, job *river.Job[resolveArgs]) erro
 		return err
 	}
 	answer, err := s.ask(ctx, v)
-	isRefused := errors.As(err, new(*readback.RefusedError)) || errors.Is(err, smilesig.ErrConfig)
+	isRefused := !isTemporary(err) && (errors.As(err, new(*readback.RefusedError)) || errors.Is(err, smilesig.ErrConfig))
+	if isRefused { // most likely every question is: open rows wait until that is mended
+		slog.ErrorContext(ctx, "river: Smile ID refuses our question: look at the key and the origin", "verification", v.id, "error", err)
+	}
+	isOpen := isRefused || isTemporary(err) || errors.Is(err, readback.ErrPending) || err == nil && answer.Provisional
 	switch {
+	case isOpen && time.Since(v.deadline) > patience:
+		return s.handOver(ctx, job, v, fmt.Sprintf("there is no final result, long after the deadline (%v)", cmp.Or(err, errProvisional)))
 	case isTemporary(err):
 		return err // River tries again
-	case isRefused, errors.Is(err, readback.ErrPending), err == nil && answer.Provisional:
-		if isRefused { // most likely every job is: open ones wait until it is mended
-			slog.ErrorContext(ctx, "river: Smile ID refuses our question: look at the key and the origin", "verification", v.id, "error", err)
-		}
-		if time.Since(v.deadline) > patience {
-			return s.handOver(ctx, job, v, "Smile ID has no final result, long after the deadline")
-		}
+	case isOpen:
 		// Smile ID's reviews can take days, so an old job asks less often. A callback
 		// ends the wait.
 		return river.JobSnooze(min(max(time.Since(job.CreatedAt)/10, s.pace.again), time.Hour))
