@@ -16,7 +16,7 @@ import (
 // Handler returns a handler that runs next for verified callbacks only. It answers
 // all others itself, with the status that OnReject or [StatusCode] gives. next
 // finds the [Callback] with [FromContext]. Handler panics if next is nil, if Signer is
-// nil or has no credential, or if a limit is negative.
+// nil or has no credential, if Guard is a nil *MemoryGuard, or if a limit is negative.
 //
 // next gets the request with a body that holds exactly what was verified and can be
 // read once. Do not read the body after next returns. Copy what you need. The

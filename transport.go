@@ -132,8 +132,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	asked := req
-	if listed && t.ConfirmResponses {
-		asked = clone(req) // Base may change a request that it gets
+	if t.ConfirmResponses && signed == req {
+		asked = clone(req) // Base may change what it gets
 	}
 	res, err := t.base().RoundTrip(signed)
 	if res != nil {
@@ -318,9 +318,9 @@ func (t *Transport) signBody(req *http.Request) (*http.Request, error) {
 	return signed, nil
 }
 
-// clone copies req and all that it refers to, because net/http may still read it after
-// RoundTrip has returned. It shares the trailers: the caller fills them in while the
-// body is read.
+// clone copies req and all that it refers to: Base may read the copy after RoundTrip
+// has returned, and the caller may then change req. The copy shares the trailers,
+// because the caller fills them in while the body is read.
 func clone(req *http.Request) *http.Request {
 	c := req.Clone(req.Context())
 	c.Trailer = req.Trailer

@@ -14,10 +14,10 @@
 // Keep this order. A stranger without a URL then gets a 404. Nothing of the body is
 // kept, and the stranger never reaches the Verifier's guard.
 //
-// Let the handler see every request that no other route takes. Otherwise a router
-// answers a URL that something in front has changed, and nobody hears of it. Mount
-// the handler at "/" of the [http.ServeMux], not at "/callbacks/". Even there, the
-// ServeMux redirects a path with // or .. by itself.
+// If the server has other routes, mount the handler at "/" of the [http.ServeMux]. At
+// "/callbacks/", the ServeMux would itself answer a URL that something in front has
+// changed, and nobody would hear of it. Even at "/", it redirects a path with // or ..
+// by itself.
 //
 // Where a router keeps the path as it was sent, use [URLs.Handler]. Behind
 // [http.StripPrefix] or a proxy that rewrites paths, give the last segment of the

@@ -175,6 +175,7 @@ func (u *URLs) Job(segment string) (job string, ok bool) {
 
 // Handler returns a handler that runs next for the URLs of u. It answers 404 to all
 // others and keeps nothing of their bodies. next finds the job with [FromContext].
+// Handler panics if next is nil.
 // Put the Verifier behind it:
 //
 //	urls.Handler(verifier.Handler(next))

@@ -19,8 +19,8 @@
 // # How faithful it is
 //
 // What is signed where, and how, comes from the source of Smile ID's SDKs and
-// from its docs. The page samples/README.md says how sure each body is, and package
-// result how sure each code is.
+// from its docs. samples/README.md says how sure each body is. Package result says
+// how sure each code is.
 //
 // All other details are approximations. For instance, a declined job differs from
 // an approved one only in the codes and a few Actions. Nothing was compared with

@@ -16,8 +16,8 @@ import (
 //
 // A handler that panics never answers with a 2xx. By itself, gin.Recovery sets no
 // status after http.ErrAbortHandler or a broken pipe, even one to your database, and
-// gin then answers 200. Put a recovery in front of Wrap: behind it, a 2xx that was
-// written before another panic goes out. gin.Recovery logs URLs, and
+// gin then answers 200. Put a recovery in front of Wrap. If it stands behind, a
+// 2xx that was written before the panic goes out. gin.Recovery logs URLs, and
 // gin.CustomRecoveryWithWriter(nil, …) does not.
 func Wrap(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	middleware(http.NotFoundHandler()) // a faulty Verifier panics now, not at the first callback
