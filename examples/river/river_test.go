@@ -429,6 +429,10 @@ func TestPatienceEnds(t *testing.T) {
 	w := newWorld(t)
 	i := w.start()
 	w.requirePerson(w.verify(i, 1, "job-1", time.Now().Add(-patience-time.Minute)), "no final result")
+	for status, reason := range map[int]string{http.StatusForbidden: "refused with status 403", http.StatusBadGateway: "refused with status 502"} {
+		w.answerBy(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) })
+		w.requirePerson(w.verify(i, 1, fmt.Sprint("job-", status), time.Now().Add(-patience-time.Minute)), reason)
+	}
 }
 
 func TestAnActionThatFails(t *testing.T) {
