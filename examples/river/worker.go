@@ -52,15 +52,16 @@ func (s *service) resolve(ctx context.Context, job *river.Job[resolveArgs]) erro
 		return err
 	}
 	answer, err := s.ask(ctx, v)
-	isRefused := !isTemporary(err) && (errors.As(err, new(*readback.RefusedError)) || errors.Is(err, smilesig.ErrConfig))
+	mayPass := isTemporary(err)
+	isRefused := !mayPass && (errors.As(err, new(*readback.RefusedError)) || errors.Is(err, smilesig.ErrConfig))
 	if isRefused { // most likely every question is: open rows wait until that is mended
 		slog.ErrorContext(ctx, "river: Smile ID refuses our question: look at the key and the origin", "verification", v.id, "error", err)
 	}
-	isOpen := isRefused || isTemporary(err) || errors.Is(err, readback.ErrPending) || err == nil && answer.Provisional
+	isOpen := isRefused || mayPass || errors.Is(err, readback.ErrPending) || err == nil && answer.Provisional
 	switch {
 	case isOpen && time.Since(v.deadline) > patience:
 		return s.handOver(ctx, job, v, fmt.Sprintf("there is no final result, long after the deadline (%v)", cmp.Or(err, errProvisional)))
-	case isTemporary(err):
+	case mayPass:
 		return err // River tries again
 	case isOpen:
 		// Smile ID's reviews can take days, so an old job asks less often. A callback
